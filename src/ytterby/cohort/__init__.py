@@ -1,0 +1,1 @@
+"""From patients to tables, flow and the declared analysis."""

@@ -1,0 +1,1 @@
+"""From activity to gray: compartments, voxel dose, DVH, radiobiology."""

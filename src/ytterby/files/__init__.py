@@ -1,0 +1,1 @@
+"""NIfTI, NRRD, CSV and YAML files."""

@@ -1,0 +1,1 @@
+"""From picture to concentration and volume of interest: sampling, resampling, thresholds."""

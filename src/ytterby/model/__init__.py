@@ -1,0 +1,1 @@
+"""What things are: grids, volumes, segments, treatments, outcomes, patients. Frozen dataclasses over numpy arrays."""

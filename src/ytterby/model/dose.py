@@ -1,0 +1,149 @@
+"""Results of the dosimetry of one case: doses of segments, histograms, the activity balance, warnings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ytterby.model.segment import Role
+from ytterby.model.volume import FloatArray
+
+__all__ = [
+    "ActivityBalance",
+    "CaseDose",
+    "DoseOptions",
+    "DoseVolumeHistogram",
+    "LungDose",
+    "Notice",
+    "SegmentDose",
+    "SingleCompartmentDose",
+]
+
+
+@dataclass(frozen=True)
+class DoseOptions:
+    """Constants and engine of a dose computation; every result repeats them.
+
+    ``energy_j_per_gbq`` is the energy of all decays of 1 GBq; ``engine`` names the voxel dose engine.
+    """
+
+    energy_j_per_gbq: float
+    tissue_density_g_ml: float
+    lung_mass_kg: float
+    engine: str = "local_deposition"
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something that whoever reads the result has to know: a stable code, and a message in words."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class SegmentDose:
+    """Dose of one segment, one row of doses.csv.
+
+    ``activity_fraction`` is the segment's share of the net activity of all sessions. ``d98_gy`` is the dose that 98 % of the
+    volume reaches at least (``d95_gy`` ... alike); ``v100gy_fraction`` the share of the volume with 100 Gy or more. None where a
+    figure was not asked for or cannot be had.
+    """
+
+    segment: str
+    role: Role
+    method: str
+    volume_ml: float
+    mass_kg: float
+    activity_fraction: float
+    mean_dose_gy: float
+    min_dose_gy: float
+    max_dose_gy: float
+    d98_gy: float
+    d95_gy: float
+    d90_gy: float
+    d70_gy: float
+    d50_gy: float
+    d2_gy: float
+    v100gy_fraction: float
+    engine: str
+    mean_dose_uncertainty_gy: float | None = None
+    bed_mean_gy: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class DoseVolumeHistogram:
+    """Cumulative dose-volume histogram: share of the volume (``volume_fraction``) that gets at least ``dose_gy``."""
+
+    segment: str
+    role: Role
+    dose_gy: FloatArray = field(repr=False)
+    volume_fraction: FloatArray = field(repr=False)
+
+
+@dataclass(frozen=True)
+class SingleCompartmentDose:
+    """Single-compartment (MIRD) dose of one session, or of the whole treatment, to its perfused volume."""
+
+    session_id: str
+    target: str
+    volume_ml: float
+    mass_kg: float
+    activity_gbq: float
+    mean_dose_gy: float
+
+
+@dataclass(frozen=True)
+class LungDose:
+    """Mean lung dose of one session, from its lung shunt."""
+
+    session_id: str
+    lung_shunt_fraction: float
+    lung_mass_kg: float
+    mean_dose_gy: float
+
+
+@dataclass(frozen=True)
+class ActivityBalance:
+    """Where the administered activity went, over all sessions; the liver's part is summed over its segments.
+
+    For a relatively calibrated image (counts) ``outside_gbq`` is 0 by definition; ``counts_outside_fraction`` says how many of the
+    image's counts lie outside liver and lungs.
+    """
+
+    administered_gbq: float
+    residual_gbq: float
+    liver_gbq: float
+    lung_gbq: float
+    outside_gbq: float
+    unperfused_liver_gbq: float = 0.0
+    counts_outside_fraction: float | None = None
+    counts_in_lungs_fraction: float | None = None
+    counts_outside_territories_fraction: float | None = None
+    recovered_fraction: float | None = None
+
+    @property
+    def closure_fraction(self) -> float:
+        """(residual + liver + lung + outside) / administered - 1; 0 when every becquerel is accounted for."""
+        found = self.residual_gbq + self.liver_gbq + self.lung_gbq + self.outside_gbq
+        return found / self.administered_gbq - 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class CaseDose:
+    """Everything that the dosimetry of one case found."""
+
+    patient_id: str
+    options: DoseOptions
+    doses: tuple[SegmentDose, ...]
+    histograms: tuple[DoseVolumeHistogram, ...]
+    balance: ActivityBalance
+    single_compartment: tuple[SingleCompartmentDose, ...]
+    lungs: tuple[LungDose, ...]
+    notices: tuple[Notice, ...] = ()
+
+    def of(self, segment: str) -> SegmentDose:
+        """Dose of the segment of that name; KeyError when there is none."""
+        for dose in self.doses:
+            if dose.segment == segment:
+                return dose
+        raise KeyError(segment)

@@ -1,0 +1,196 @@
+"""Segment: a volume of interest (VOI), its role, set operations, and its fractional occupancy of another grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import reduce
+
+import numpy as np
+import numpy.typing as npt
+
+from ytterby.errors import GeometryError, SegmentError
+from ytterby.model.volume import FloatArray, Grid, read_only
+
+__all__ = ["BoolArray", "Role", "Segment", "union"]
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+class Role(StrEnum):
+    """What a segment is for the dosimetry."""
+
+    LIVER = "liver"
+    TUMOUR = "tumour"
+    PERFUSED = "perfused"
+    LUNGS = "lungs"
+    NORMAL_LIVER = "normal_liver"
+    PERFUSED_NORMAL = "perfused_normal"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """A named set of voxels on a grid, with its role.
+
+    ``mask`` is boolean, has the grid's shape and is read-only. ``method`` says how the segment came about ("imported",
+    "percent of maximum, 41 %", "liver - tumours"); results repeat it.
+
+    Raises
+    ------
+    GeometryError
+        The mask does not have the grid's shape.
+    """
+
+    name: str
+    role: Role
+    mask: BoolArray = field(repr=False)
+    grid: Grid
+    method: str = "imported"
+    frame_of_reference: str = ""
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if self.mask.shape != self.grid.shape:
+            raise GeometryError(
+                f"a mask of shape {self.mask.shape} does not fit a grid of shape {self.grid.shape}",
+                where=f"segment '{self.name}'",
+                remedy="read the segmentation again from its file",
+            )
+        object.__setattr__(self, "mask", read_only(np.asarray(self.mask, dtype=np.bool_)))
+
+    @property
+    def is_empty(self) -> bool:
+        """True when no voxel belongs to the segment."""
+        return not bool(self.mask.any())
+
+    @property
+    def volume_ml(self) -> float:
+        """Volume of the segment's voxels."""
+        return int(np.count_nonzero(self.mask)) * self.grid.voxel_volume_ml
+
+    def require_voxels(self) -> Segment:
+        """The segment itself, or SegmentError when it is empty."""
+        if self.is_empty:
+            raise SegmentError(
+                "the segment is empty: no voxel belongs to it",
+                where=f"segment '{self.name}'" + (f" of {self.source}" if self.source else ""),
+                remedy="draw it, or take its name out of the roles",
+            )
+        return self
+
+    def _on_same_grid(self, other: Segment) -> BoolArray:
+        if self.grid.same_as(other.grid):
+            return other.mask
+        return other.on_grid(self.grid).mask
+
+    def union(self, other: Segment) -> Segment:
+        """Voxels of either segment, on this segment's grid (``other`` is carried over where its grid differs)."""
+        return replace(self, mask=self.mask | self._on_same_grid(other))
+
+    def intersection(self, other: Segment) -> Segment:
+        """Voxels of both segments, on this segment's grid."""
+        return replace(self, mask=self.mask & self._on_same_grid(other))
+
+    def difference(self, other: Segment) -> Segment:
+        """Voxels of this segment that are not of ``other``, on this segment's grid."""
+        return replace(self, mask=self.mask & ~self._on_same_grid(other))
+
+    def relabelled(self, name: str, role: Role, method: str) -> Segment:
+        """The same voxels under another name, role and method."""
+        return replace(self, name=name, role=role, method=method)
+
+    def bounding_box(self) -> tuple[slice, slice, slice]:
+        """Smallest index box that holds every voxel of the segment; SegmentError when it is empty."""
+        self.require_voxels()
+        sides = []
+        for axis in range(3):
+            others = tuple(a for a in range(3) if a != axis)
+            filled = np.flatnonzero(self.mask.any(axis=others))
+            sides.append(slice(int(filled[0]), int(filled[-1]) + 1))
+        return sides[0], sides[1], sides[2]
+
+    def on_grid(self, grid: Grid) -> Segment:
+        """The segment on another grid: a voxel belongs where its centre lies in a voxel of the segment."""
+        if self.grid.same_as(grid):
+            return replace(self, grid=grid)
+        mask = np.zeros(grid.shape, dtype=np.bool_)
+        matrix = grid.index_map_to(self.grid)
+        j, k = np.meshgrid(np.arange(grid.shape[1]), np.arange(grid.shape[2]), indexing="ij")
+        for i in range(grid.shape[0]):
+            here = matrix[:3, 0, None, None] * i + matrix[:3, 1, None, None] * j + matrix[:3, 2, None, None] * k
+            index = np.floor(here + matrix[:3, 3, None, None] + 0.5).astype(np.int64)
+            inside = np.all((index >= 0) & (index < np.array(self.grid.shape)[:, None, None]), axis=0)
+            mask[i][inside] = self.mask[index[0][inside], index[1][inside], index[2][inside]]
+        return replace(self, mask=mask, grid=grid)
+
+    def points(self, *, grid: Grid | None = None) -> SamplePoints:
+        """Centres of the segment's voxels, divided where they are coarser than the voxels of ``grid``.
+
+        Returns
+        -------
+        SamplePoints
+            Index positions (n, 3) on the segment's own grid and the volume that each point stands for.
+        """
+        self.require_voxels()
+        index = np.argwhere(self.mask).astype(np.float64)
+        divisions = _divisions(self.grid, grid) if grid is not None else (1, 1, 1)
+        if max(divisions) > 1:
+            offsets = np.stack(
+                np.meshgrid(*[(np.arange(n) + 0.5) / n - 0.5 for n in divisions], indexing="ij"), axis=-1
+            ).reshape(-1, 3)
+            index = (index[:, None, :] + offsets[None, :, :]).reshape(-1, 3)
+        return SamplePoints(index, self.grid, self.grid.voxel_volume_ml / int(np.prod(divisions)))
+
+    def occupancy_on(self, grid: Grid) -> FloatArray:
+        """Share of each voxel of ``grid`` that the segment fills, shape of ``grid``, 0 to 1.
+
+        Each voxel of the segment is divided until its parts are at most half as wide as a voxel of ``grid``; a part counts where
+        its centre lies. A share that passes 1 by the coarseness of the
+        division is cut to 1.
+        """
+        if self.grid.same_as(grid):
+            return self.mask.astype(np.float64)
+        half = Grid(tuple(2 * n for n in grid.shape), grid.affine @ np.diag([0.5, 0.5, 0.5, 1.0]))  # type: ignore[arg-type]
+        if self.is_empty:
+            return np.zeros(grid.shape, dtype=np.float64)
+        points = self.points(grid=half)
+        index = np.floor(points.index_on(grid) + 0.5).astype(np.int64)
+        inside = np.all((index >= 0) & (index < np.array(grid.shape)), axis=1)
+        flat = np.ravel_multi_index(tuple(index[inside].T), grid.shape)
+        share = np.bincount(flat, minlength=int(np.prod(grid.shape))) * (points.volume_ml / grid.voxel_volume_ml)
+        return np.asarray(np.minimum(share.reshape(grid.shape), 1.0))
+
+
+@dataclass(frozen=True, eq=False)
+class SamplePoints:
+    """Points that stand for a segment: index positions (n, 3) on ``grid``; each stands for ``volume_ml``."""
+
+    index: FloatArray
+    grid: Grid
+    volume_ml: float
+
+    def index_on(self, grid: Grid) -> FloatArray:
+        """Fractional index positions, shape (n, 3), of the points on another grid."""
+        matrix = self.grid.index_map_to(grid)
+        return np.asarray(self.index @ matrix[:3, :3].T + matrix[:3, 3])
+
+    @property
+    def total_volume_ml(self) -> float:
+        """Volume of all points together."""
+        return len(self.index) * self.volume_ml
+
+
+def _divisions(grid: Grid, other: Grid) -> tuple[int, int, int]:
+    """Into how many parts a voxel of ``grid`` is cut along each axis so that no part is wider than a voxel of ``other``."""
+    steps = np.abs(grid.index_map_to(other)[:3, :3])  # one step along each axis, in voxels of the other grid
+    parts = np.maximum(1, np.ceil(steps.max(axis=0) - 1e-6)).astype(int)
+    return int(parts[0]), int(parts[1]), int(parts[2])
+
+
+def union(segments: tuple[Segment, ...], name: str, role: Role) -> Segment:
+    """All voxels of ``segments`` as one segment, on the grid of the first; SegmentError when there is none."""
+    if not segments:
+        raise SegmentError("there is no segment to join", where=name, remedy="name at least one segment")
+    joined = reduce(Segment.union, segments)
+    return joined.relabelled(name, role, "union of " + ", ".join(segment.name for segment in segments))

@@ -1,0 +1,1 @@
+"""Constants with sources: nuclides, microspheres."""

@@ -1,0 +1,1 @@
+"""Prescription: activity, vial and time windows."""

@@ -1,0 +1,1 @@
+"""Response, toxicity and endpoints from measurements, laboratory values and dates."""

@@ -1,0 +1,1 @@
+"""Statistics: arrays in, result types out; knows no medicine."""

@@ -1,0 +1,1 @@
+"""Virtual patients with known truth; writes nothing."""

@@ -1,0 +1,54 @@
+"""Fixtures shared by all rooms: where real data and other programs are, and what happens where they are missing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+# Before numpy is imported: one thread, so that sums end in the same bits everywhere.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ[_name] = "1"
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("house", deadline=None, derandomize=True, database=None, max_examples=50)
+settings.load_profile("house")
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def missing(reason: str) -> None:
+    """Skip with the reason; under CI=true what is missing is a failure."""
+    if os.environ.get("CI", "").lower() == "true":
+        pytest.fail(f"CI must have it: {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def external_data() -> Path:
+    """Folder of real images and tables (YTTERBY_TEST_DATA, or shared/data beside the checkout)."""
+    folder = Path(os.environ.get("YTTERBY_TEST_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        missing("no real test data: set YTTERBY_TEST_DATA to the data folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def reference_data() -> Path:
+    """Folder of reference tables (YTTERBY_TEST_REFERENCE, or shared/reference beside the checkout)."""
+    folder = Path(os.environ.get("YTTERBY_TEST_REFERENCE", ROOT.parent / "shared" / "reference"))
+    if not folder.is_dir():
+        missing("no reference tables: set YTTERBY_TEST_REFERENCE to the reference folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def rscript() -> str:
+    """Path of Rscript (Debian: r-base-core r-cran-survival r-cran-proc)."""
+    path = shutil.which("Rscript")
+    if path is None:
+        missing("R is not installed: apt-get install r-base-core r-cran-survival r-cran-proc")
+    return str(path)
