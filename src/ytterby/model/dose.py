@@ -14,8 +14,10 @@ __all__ = [
     "DoseVolumeHistogram",
     "LungDose",
     "Notice",
+    "Radiobiology",
     "SegmentDose",
     "SingleCompartmentDose",
+    "Tissue",
 ]
 
 
@@ -30,6 +32,22 @@ class DoseOptions:
     tissue_density_g_ml: float
     lung_mass_kg: float
     engine: str = "local_deposition"
+
+
+@dataclass(frozen=True)
+class Tissue:
+    """Linear-quadratic parameters of a tissue: alpha/beta and the half-time of sublethal repair."""
+
+    alpha_beta_gy: float
+    repair_hours: float
+
+
+@dataclass(frozen=True)
+class Radiobiology:
+    """Tissue parameters for BED, as the case states them; None: no BED for that tissue."""
+
+    tumour: Tissue | None = None
+    normal: Tissue | None = None
 
 
 @dataclass(frozen=True)
@@ -56,17 +74,17 @@ class SegmentDose:
     mass_kg: float
     activity_fraction: float
     mean_dose_gy: float
-    min_dose_gy: float
-    max_dose_gy: float
-    d98_gy: float
-    d95_gy: float
-    d90_gy: float
-    d70_gy: float
-    d50_gy: float
-    d2_gy: float
-    v100gy_fraction: float
     engine: str
     mean_dose_uncertainty_gy: float | None = None
+    min_dose_gy: float | None = None
+    max_dose_gy: float | None = None
+    d98_gy: float | None = None
+    d95_gy: float | None = None
+    d90_gy: float | None = None
+    d70_gy: float | None = None
+    d50_gy: float | None = None
+    d2_gy: float | None = None
+    v100gy_fraction: float | None = None
     bed_mean_gy: float | None = None
 
 
@@ -106,8 +124,8 @@ class LungDose:
 class ActivityBalance:
     """Where the administered activity went, over all sessions; the liver's part is summed over its segments.
 
-    For a relatively calibrated image (counts) ``outside_gbq`` is 0 by definition; ``counts_outside_fraction`` says how many of the
-    image's counts lie outside liver and lungs.
+    For a relatively calibrated image (counts) ``outside_gbq`` is 0 by definition; ``counts_outside_fraction`` says what share
+    of the image's counts lie outside liver and lungs.
     """
 
     administered_gbq: float
@@ -115,7 +133,6 @@ class ActivityBalance:
     liver_gbq: float
     lung_gbq: float
     outside_gbq: float
-    unperfused_liver_gbq: float = 0.0
     counts_outside_fraction: float | None = None
     counts_in_lungs_fraction: float | None = None
     counts_outside_territories_fraction: float | None = None

@@ -115,14 +115,59 @@ class Segment:
         if self.grid.same_as(grid):
             return replace(self, grid=grid)
         mask = np.zeros(grid.shape, dtype=np.bool_)
-        matrix = grid.index_map_to(self.grid)
-        j, k = np.meshgrid(np.arange(grid.shape[1]), np.arange(grid.shape[2]), indexing="ij")
-        for i in range(grid.shape[0]):
-            here = matrix[:3, 0, None, None] * i + matrix[:3, 1, None, None] * j + matrix[:3, 2, None, None] * k
-            index = np.floor(here + matrix[:3, 3, None, None] + 0.5).astype(np.int64)
-            inside = np.all((index >= 0) & (index < np.array(self.grid.shape)[:, None, None]), axis=0)
-            mask[i][inside] = self.mask[index[0][inside], index[1][inside], index[2][inside]]
+        box = self._box_on(grid)
+        mask[box] = self._at(grid, box, (0.0, 0.0, 0.0))
         return replace(self, mask=mask, grid=grid)
+
+    def occupancy_on(self, grid: Grid) -> FloatArray:
+        """Share of each voxel of ``grid`` that the segment fills, shape of ``grid``, 0 to 1.
+
+        Each voxel of ``grid`` is looked at in a lattice of 2 to 5 places along each axis, as fine as the segment's own voxels
+        where that is not finer than a fifth.
+        """
+        if self.grid.same_as(grid):
+            return self.mask.astype(np.float64)
+        share = np.zeros(grid.shape, dtype=np.float64)
+        box = self._box_on(grid)
+        lattice = [
+            (np.arange(n) + 0.5) / n - 0.5 for n in (min(max(parts, 2), 5) for parts in _divisions(grid, self.grid))
+        ]
+        for i in lattice[0]:
+            for j in lattice[1]:
+                for k in lattice[2]:
+                    share[box] += self._at(grid, box, (float(i), float(j), float(k)))
+        return share / float(np.prod([len(places) for places in lattice]))
+
+    def _box_on(self, grid: Grid) -> tuple[slice, slice, slice]:
+        """Index box of ``grid`` that holds every voxel which the segment can touch; an empty box where it touches none."""
+        if self.is_empty:
+            return slice(0, 0), slice(0, 0), slice(0, 0)
+        sides = self.bounding_box()
+        corners = np.array(
+            [
+                [i, j, k]
+                for i in (sides[0].start - 0.5, sides[0].stop - 0.5)
+                for j in (sides[1].start - 0.5, sides[1].stop - 0.5)
+                for k in (sides[2].start - 0.5, sides[2].stop - 0.5)
+            ]
+        )
+        there = grid.indices(self.grid.positions_mm(corners))
+        low = np.clip(np.floor(there.min(axis=0)), 0, grid.shape).astype(int)
+        high = np.clip(np.ceil(there.max(axis=0)) + 1, low, grid.shape).astype(int)
+        return slice(low[0], high[0]), slice(low[1], high[1]), slice(low[2], high[2])
+
+    def _at(self, grid: Grid, box: tuple[slice, slice, slice], offset: tuple[float, float, float]) -> BoolArray:
+        """Whether the places ``offset`` (in voxels) beside the centres of ``grid``'s voxels in ``box`` lie in the segment."""
+        matrix = grid.index_map_to(self.grid)
+        axes = np.ogrid[box]
+        inside = np.ones([side.stop - side.start for side in box], dtype=np.bool_)
+        index = []
+        for row, size in enumerate(self.grid.shape):
+            start = matrix[row, 3] + float(matrix[row, :3] @ np.array(offset)) + 0.5
+            here = np.floor(sum((matrix[row, a] * axes[a] for a in range(3)), start=np.array(start))).astype(np.int64)
+            inside &= (here >= 0) & (here < size)
+            index.append(np.clip(here, 0, size - 1))
+        return np.asarray(inside & self.mask[index[0], index[1], index[2]])
 
     def points(self, *, grid: Grid | None = None) -> SamplePoints:
         """Centres of the segment's voxels, divided where they are coarser than the voxels of ``grid``.
@@ -141,25 +186,6 @@ class Segment:
             ).reshape(-1, 3)
             index = (index[:, None, :] + offsets[None, :, :]).reshape(-1, 3)
         return SamplePoints(index, self.grid, self.grid.voxel_volume_ml / int(np.prod(divisions)))
-
-    def occupancy_on(self, grid: Grid) -> FloatArray:
-        """Share of each voxel of ``grid`` that the segment fills, shape of ``grid``, 0 to 1.
-
-        Each voxel of the segment is divided until its parts are at most half as wide as a voxel of ``grid``; a part counts where
-        its centre lies. A share that passes 1 by the coarseness of the
-        division is cut to 1.
-        """
-        if self.grid.same_as(grid):
-            return self.mask.astype(np.float64)
-        half = Grid(tuple(2 * n for n in grid.shape), grid.affine @ np.diag([0.5, 0.5, 0.5, 1.0]))  # type: ignore[arg-type]
-        if self.is_empty:
-            return np.zeros(grid.shape, dtype=np.float64)
-        points = self.points(grid=half)
-        index = np.floor(points.index_on(grid) + 0.5).astype(np.int64)
-        inside = np.all((index >= 0) & (index < np.array(grid.shape)), axis=1)
-        flat = np.ravel_multi_index(tuple(index[inside].T), grid.shape)
-        share = np.bincount(flat, minlength=int(np.prod(grid.shape))) * (points.volume_ml / grid.voxel_volume_ml)
-        return np.asarray(np.minimum(share.reshape(grid.shape), 1.0))
 
 
 @dataclass(frozen=True, eq=False)
