@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from types import TracebackType
+from typing import Literal
 
 from ytterby.errors import EstimationError, InputError, YtterbyError
 
@@ -30,7 +31,7 @@ class Boundary:
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
+    ) -> Literal[False]:
         if error is None or self.debug or isinstance(error, (SystemExit, GeneratorExit)):
             return False
         if isinstance(error, KeyboardInterrupt):
@@ -44,7 +45,9 @@ class Boundary:
             _say(f"error: {error}")
             sys.exit(EXIT_WRONG_INPUT)
         if isinstance(error, OSError):
-            _say(f"error: {error.filename or 'file system'}: {error.strerror or error}. What to do: check the path and its rights")
+            _say(
+                f"error: {error.filename or 'file system'}: {error.strerror or error}. What to do: check the path and its rights"
+            )
             sys.exit(EXIT_WRONG_INPUT)
         what = str(error) if isinstance(error, YtterbyError) else f"{type(error).__name__}: {error}"
         _say(f"error: something of ours broke: {what}. What to do: run again with --debug and report what it prints")

@@ -34,7 +34,13 @@ def run(
     from rich.table import Table
 
     table = Table(title=f"Patient {result.patient_id}: mean absorbed dose ({result.options.engine})")
-    for heading, side in (("segment", "left"), ("role", "left"), ("volume mL", "right"), ("mean Gy", "right"), ("D70 Gy", "right")):
+    for heading, side in (
+        ("segment", "left"),
+        ("role", "left"),
+        ("volume mL", "right"),
+        ("mean Gy", "right"),
+        ("D70 Gy", "right"),
+    ):
         table.add_column(heading, justify="right" if side == "right" else "left")
     for row in result.doses:
         d70 = "" if row.d70_gy is None else f"{row.d70_gy:.1f}"
@@ -42,7 +48,9 @@ def run(
     console = Console()
     console.print(table)
     for single in result.single_compartment:
-        console.print(f"Single compartment (MIRD), {single.session_id} on {single.target}: {single.mean_dose_gy:.1f} Gy")
+        console.print(
+            f"Single compartment (MIRD), {single.session_id} on {single.target}: {single.mean_dose_gy:.1f} Gy"
+        )
     console.print(f"Activity balance closes within {abs(result.balance.closure_fraction):.2e}")
     for notice in result.notices:
         console.print(f"[yellow]note[/yellow] {notice.message}", highlight=False)

@@ -33,6 +33,8 @@ def _plain_lines(what: str) -> Callable[[int, int, str], None]:
     def line(done: int, total: int, name: str) -> None:
         step = max(1, total // 10)
         if done % step == 0 or done == total:
-            print(f"{what}: {done}/{total} ({time.monotonic() - started:.0f} s, last {name})", file=sys.stderr, flush=True)
+            print(
+                f"{what}: {done}/{total} ({time.monotonic() - started:.0f} s, last {name})", file=sys.stderr, flush=True
+            )
 
     return line

@@ -108,8 +108,10 @@ def activity_for_dose_gbq(
         Dose, mass or energy constant is not above 0, or a fraction lies outside [0, 1).
     """
     arrived = _arrived_share(lung_shunt_fraction, residual_fraction)
-    energy = positive(energy_j_per_gbq, "energy_j_per_gbq")
-    return positive(dose_gy, "dose_gy") * positive(mass_kg, "mass_kg") / (energy * arrived)
+    arrived_energy = positive(
+        positive(energy_j_per_gbq, "energy_j_per_gbq") * arrived, "energy_j_per_gbq x (1 - F)(1 - R)"
+    )
+    return positive(dose_gy, "dose_gy") * positive(mass_kg, "mass_kg") / arrived_energy
 
 
 def bsa_m2(height_m: float, weight_kg: float) -> float:

@@ -59,8 +59,10 @@ def activity_for_lung_dose_gbq(
     """
     shunt = fraction(positive(lung_shunt_fraction, "lung_shunt_fraction"), "lung_shunt_fraction")
     net = 1.0 - fraction(residual_fraction, "residual_fraction")
-    energy = positive(energy_j_per_gbq, "energy_j_per_gbq")
-    return positive(dose_gy, "dose_gy") * positive(lung_mass_kg, "lung_mass_kg") / (energy * shunt * net)
+    arrived_energy = positive(
+        positive(energy_j_per_gbq, "energy_j_per_gbq") * shunt * net, "energy_j_per_gbq x F (1 - R)"
+    )
+    return positive(dose_gy, "dose_gy") * positive(lung_mass_kg, "lung_mass_kg") / arrived_energy
 
 
 def planar_lung_shunt(

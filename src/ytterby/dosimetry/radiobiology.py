@@ -57,7 +57,10 @@ def bed_gy(
     samples: npt.NDArray[np.float64] = np.asarray(dose_gy, dtype=np.float64)
     if samples.size and not (np.all(np.isfinite(samples)) and float(samples.min()) >= 0.0):
         raise DomainError("a dose is negative or not a finite number", remedy="check dose_gy")
-    bed: npt.NDArray[np.float64] = np.asarray(samples * (1.0 + slope_per_gy * samples))
+    with np.errstate(over="ignore"):
+        bed: npt.NDArray[np.float64] = np.asarray(samples * (1.0 + slope_per_gy * samples))
+    if not np.all(np.isfinite(bed)):
+        raise DomainError("a dose is too large for a BED", remedy="check dose_gy: it is in gray")
     return float(bed) if bed.ndim == 0 else bed
 
 

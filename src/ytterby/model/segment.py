@@ -177,8 +177,8 @@ class Segment:
         SamplePoints
             Index positions (n, 3) on the segment's own grid and the volume that each point stands for.
         """
-        self.require_voxels()
-        index = np.argwhere(self.mask).astype(np.float64)
+        box = self.bounding_box()
+        index = np.argwhere(self.mask[box]).astype(np.float64) + [side.start for side in box]
         divisions = _divisions(self.grid, grid) if grid is not None else (1, 1, 1)
         if max(divisions) > 1:
             offsets = np.stack(

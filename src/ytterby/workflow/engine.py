@@ -50,7 +50,9 @@ def run_tasks(
         ``workers`` is below 1.
     """
     if workers < 1:
-        raise ConfigurationError(f"workers must be at least 1, got {workers}", where="--workers", remedy="give 1 or more")
+        raise ConfigurationError(
+            f"workers must be at least 1, got {workers}", where="--workers", remedy="give 1 or more"
+        )
     outcomes: dict[str, Outcome[Result]] = {}
     with _executor(min(workers, max(1, len(items)))) as executor:
         futures: dict[Future[Result], str] = {executor.submit(task, item): key for key, item in items}

@@ -1,0 +1,181 @@
+"""What is wrong with a series, from its headers: each thing told as Problem with its remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ytterby.dicom.header import Header, first_item, number, text, texts
+from ytterby.dicom.kinds import SURROGATES, Y90_HALF_LIFE_SECONDS, Y90_POSITRON_FRACTION
+from ytterby.dicom.nm import radionuclide
+from ytterby.dicom.pixels import pixel_problem, rescale_of, slice_rescale
+from ytterby.dicom.times import reference_time
+from ytterby.errors import CalibrationError, DicomError, Problem
+
+__all__ = ["image_problems", "quantity_problems", "unit_of", "unit_refusal"]
+
+_AGAIN = "export the series again from the archive"
+_WHY_REFUSED = {
+    "GML": "a standardised uptake value (GML) has been divided by the injected activity and the body weight: it is no activity",
+    "CNTS": "counts of a PET (CNTS) need the scanner's own factor to become activity",
+}
+
+
+def unit_of(header: Header, kind: str) -> str:
+    """Unit of a series, in the words of a case file where it has one (counts, bq_ml), else HU, Gy, or the file's own."""
+    dataset = header.dataset
+    if kind == "ct":
+        return "HU"
+    if kind == "rtdose":
+        return {"GY": "Gy"}.get(text(dataset, "DoseUnits").upper(), text(dataset, "DoseUnits"))
+    if kind.startswith("nm_"):
+        scale, _ = rescale_of(dataset)
+        return scale.unit if scale is not None else "counts"
+    if kind == "pt":
+        units = text(dataset, "Units").upper()
+        return {"BQML": "bq_ml", "CNTS": "counts"}.get(units, units)
+    return ""
+
+
+def unit_refusal(units: str) -> str:
+    """Why PET values in ``units`` cannot be used for dosimetry; "" for BQML."""
+    if units == "BQML":
+        return ""
+    return _WHY_REFUSED.get(units, f"Units is '{units}'" if units else "Units (0054,1001) is absent")
+
+
+def image_problems(headers: Sequence[Header], kind: str) -> list[Problem]:
+    """Pixels that are missing or cannot be decoded, repeated objects, and a missing frame of reference."""
+    problems = []
+    seen: dict[str, str] = {}
+    reasons: dict[str, list[str]] = {}
+    for header in headers:
+        reason = pixel_problem(header)
+        if reason:
+            reasons.setdefault(reason, []).append(header.path.name)
+        uid = text(header.dataset, "SOPInstanceUID")
+        if uid and uid in seen:
+            problems.append(
+                Problem(
+                    "red", f"the same object twice: also {seen[uid]}", header.path.name, remedy="remove one of them"
+                )
+            )
+        seen.setdefault(uid, header.path.name)
+    for reason, names in reasons.items():
+        more = f" (and {len(names) - 1} more files)" if len(names) > 1 else ""
+        problems.append(
+            Problem("red", f"{reason}{more}", names[0], remedy="copy the file again, or export it uncompressed")
+        )
+    frames = {text(header.dataset, "FrameOfReferenceUID") for header in headers}
+    if len(frames) > 1:
+        problems.append(
+            Problem("red", "several frames of reference in one series", headers[0].path.name, remedy=_AGAIN)
+        )
+    elif frames == {""} and kind in ("nm_recon_tomo", "pt", "ct", "mr", "seg", "rtdose"):
+        problems.append(
+            Problem(
+                "amber",
+                "no frame of reference: nothing says that it lies in one space with another image",
+                headers[0].path.name,
+                remedy="check the alignment with the CT by eye",
+            )
+        )
+    return problems
+
+
+def quantity_problems(headers: Sequence[Header], kind: str) -> list[Problem]:
+    """What stands against using the values: rescale, units, decay correction, radionuclide."""
+    if kind == "ct":
+        return _rescale_problems(headers)
+    if kind == "pt":
+        return [*_pt_problems(headers), *_rescale_problems(headers)]
+    if kind.startswith("nm_"):
+        return _nm_problems(headers[0])
+    return []
+
+
+def _rescale_problems(headers: Sequence[Header]) -> list[Problem]:
+    lacking = [header.path.name for header in headers if slice_rescale(header.dataset) is None]
+    if not lacking:
+        return []
+    return [
+        Problem(
+            "red", f"RescaleSlope or RescaleIntercept is missing in {len(lacking)} files", lacking[0], remedy=_AGAIN
+        )
+    ]
+
+
+def _nm_problems(header: Header) -> list[Problem]:
+    problems = []
+    name = header.path.name
+    _, remark = rescale_of(header.dataset)
+    if remark:
+        problems.append(Problem("amber", remark, name, remedy="state image.unit in the case file"))
+    if not radionuclide(header.dataset):
+        problems.append(
+            Problem("amber", "the radionuclide is not stated", name, remedy="check that it is the right scan")
+        )
+    return problems
+
+
+def _pt_problems(headers: Sequence[Header]) -> list[Problem]:
+    first = headers[0]
+    name, dataset = first.path.name, first.dataset
+    problems = []
+    units = {text(header.dataset, "Units").upper() for header in headers}
+    refusal = "several Units in one series" if len(units) > 1 else unit_refusal(next(iter(units)))
+    if refusal:
+        problems.append(
+            Problem("red", f"{refusal}; refused for dosimetry", name, remedy="export the series in Bq/mL (Units BQML)")
+        )
+    else:
+        try:
+            # Any zone will do here: whether the file has an offset is told apart below.
+            reference_time([header.dataset for header in headers], where=name, time_zone="UTC")
+        except CalibrationError as error:
+            problems.append(Problem("red", error.what, name, remedy=error.remedy))
+        if not text(dataset, "TimezoneOffsetFromUTC"):
+            problems.append(
+                Problem(
+                    "amber", "times carry no offset from UTC", name, remedy="state time_zone in the case or study file"
+                )
+            )
+        if "ATTN" not in texts(dataset, "CorrectedImage"):
+            problems.append(
+                Problem(
+                    "amber",
+                    "no attenuation correction is stated (CorrectedImage)",
+                    name,
+                    remedy="use the corrected series",
+                )
+            )
+    return problems + _isotope_problems(first)
+
+
+def _isotope_problems(header: Header) -> list[Problem]:
+    item = first_item(header.dataset, "RadiopharmaceuticalInformationSequence")
+    name, nuclide = header.path.name, radionuclide(header.dataset)
+    try:
+        half_life, fraction = number(item, "RadionuclideHalfLife"), number(item, "RadionuclidePositronFraction")
+    except DicomError as error:
+        return [Problem("red", error.what, name, remedy=error.remedy)]
+    wrong = []
+    if nuclide and nuclide != "90Y":
+        wrong.append(f"radionuclide {nuclide}")
+    if half_life is not None and abs(half_life / Y90_HALF_LIFE_SECONDS - 1) > 0.01:
+        wrong.append(f"half-life {half_life / 3600:.4g} h")
+    if fraction is not None and abs(fraction / Y90_POSITRON_FRACTION - 1) > 0.1:
+        wrong.append(f"positron fraction {fraction:.3g}")
+    if wrong:
+        level = "red" if nuclide in (*SURROGATES, "90Y", "") else "amber"
+        return [
+            Problem(
+                level,
+                f"surrogate or other isotope: {', '.join(wrong)}, where 90Y has {Y90_HALF_LIFE_SECONDS / 3600:.4g} h and "
+                f"{Y90_POSITRON_FRACTION:.3g}; activity and decay correction are not those of 90Y",
+                name,
+                remedy="reconstruct with 90Y, or correct activity and decay for the isotope that the scanner was set to",
+            )
+        ]
+    if not nuclide and half_life is None:
+        return [Problem("amber", "the radionuclide is not stated", name, remedy="check that it is the 90Y scan")]
+    return []

@@ -1,0 +1,170 @@
+"""Where DICOM slices lie: position, orientation and spacing to a Grid, whatever their order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from pydicom.dataset import Dataset
+
+from ytterby.dicom.header import numbers
+from ytterby.errors import GeometryError
+from ytterby.model.volume import FloatArray, Grid
+
+__all__ = ["UNEVEN_FRACTION", "Plane", "Stack", "in_plane", "plane_of", "slice_direction", "stack", "stepped_grid"]
+
+UNEVEN_FRACTION = 0.01
+"""Slices further than this share of their spacing from an even row are an error."""
+
+_SAME_DIRECTION = 1e-3
+_SAME_PLACE_MM = 1e-3
+_REMEDY = "export the series again, complete; keep other orientations and repeats in series of their own"
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """One slice: position of its first pixel, row and column direction, spacing of rows and columns, and its size."""
+
+    name: str
+    position_mm: FloatArray
+    row: FloatArray
+    column: FloatArray
+    spacing_mm: tuple[float, float]
+    size: tuple[int, int]
+
+    @property
+    def normal(self) -> FloatArray:
+        """Row direction x column direction."""
+        return np.asarray(np.cross(self.row, self.column))
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """Slices in order: ``order`` lists them along their normal; ``tilt_degrees`` is a gantry's tilt (0: none)."""
+
+    order: tuple[int, ...]
+    grid: Grid
+    tilt_degrees: float
+
+
+def in_plane(name: str, position: Dataset, orientation: Dataset, measures: Dataset, *, size: tuple[int, int]) -> Plane:
+    """Plane from the datasets that hold position, orientation and pixel spacing; ``size`` is (rows, columns).
+
+    Raises
+    ------
+    GeometryError
+        One of the three is missing or makes no sense.
+    """
+    place = numbers(position, "ImagePositionPatient")
+    directions = numbers(orientation, "ImageOrientationPatient")
+    spacing = numbers(measures, "PixelSpacing")
+    for keyword, values, wanted in (
+        ("ImagePositionPatient", place, 3),
+        ("ImageOrientationPatient", directions, 6),
+        ("PixelSpacing", spacing, 2),
+    ):
+        if len(values) != wanted:
+            raise GeometryError(f"{keyword} is missing", where=name, remedy="export the series with its geometry")
+    row, column = np.array(directions[:3]), np.array(directions[3:])
+    lengths = np.linalg.norm(row), np.linalg.norm(column)
+    if min(spacing) <= 0 or abs(row @ column) > 1e-2 or max(abs(length - 1) for length in lengths) > 1e-2:
+        raise GeometryError(
+            "PixelSpacing or ImageOrientationPatient makes no sense",
+            where=name,
+            remedy="export the series with its geometry",
+        )
+    if min(size) < 1:
+        raise GeometryError("Rows or Columns is missing", where=name, remedy="export the series again")
+    return Plane(name, np.array(place), row / lengths[0], column / lengths[1], (spacing[0], spacing[1]), size)
+
+
+def plane_of(dataset: Dataset, name: str) -> Plane:
+    """Plane of a single-frame image."""
+    rows, columns = numbers(dataset, "Rows"), numbers(dataset, "Columns")
+    size = (int(rows[0]) if rows else 0, int(columns[0]) if columns else 0)
+    return in_plane(name, dataset, dataset, dataset, size=size)
+
+
+def stepped_grid(plane: Plane, step_mm: FloatArray, n_slices: int) -> Grid:
+    """Grid of slices like ``plane``, each ``step_mm`` (a vector) after the one before."""
+    affine = np.eye(4)
+    affine[:3, 0] = plane.row * plane.spacing_mm[1]
+    affine[:3, 1] = plane.column * plane.spacing_mm[0]
+    affine[:3, 2] = step_mm
+    affine[:3, 3] = plane.position_mm
+    # + 0.0 makes 0.0 of -0.0.
+    return Grid((plane.size[1], plane.size[0], n_slices), affine + 0.0)
+
+
+def _require_alike(planes: Sequence[Plane]) -> None:
+    first = planes[0]
+    for plane in planes[1:]:
+        if np.abs(plane.row - first.row).max() > _SAME_DIRECTION or (
+            np.abs(plane.column - first.column).max() > _SAME_DIRECTION
+        ):
+            raise GeometryError(f"several orientations in one series ({first.name} and {plane.name})", remedy=_REMEDY)
+        if plane.size != first.size or not np.allclose(plane.spacing_mm, first.spacing_mm, rtol=1e-4):
+            raise GeometryError(
+                f"several pixel spacings or sizes in one series ({first.name} and {plane.name})", remedy=_REMEDY
+            )
+
+
+def stack(planes: Sequence[Plane]) -> Stack:
+    """Order and grid of slices given in any order, sorted by their projection on the normal.
+
+    The spacing comes from the positions, never from SliceThickness.
+
+    Raises
+    ------
+    GeometryError
+        One slice alone; several orientations, spacings or sizes; duplicate, missing or uneven slices (named).
+    """
+    if len(planes) < 2:
+        raise GeometryError(
+            "one slice alone has no spacing between slices",
+            where=planes[0].name if planes else "",
+            remedy="give the folder with the whole series",
+        )
+    _require_alike(planes)
+    positions = np.array([plane.position_mm for plane in planes])
+    along = positions @ planes[0].normal
+    order = tuple(int(index) for index in np.argsort(along, kind="stable"))
+    gaps = np.diff(along[list(order)])
+    spacing = float(np.median(gaps))
+
+    def pair(gap: int) -> str:
+        return f"{planes[order[gap]].name} and {planes[order[gap + 1]].name}"
+
+    duplicates = np.flatnonzero(gaps < max(_SAME_PLACE_MM, UNEVEN_FRACTION * spacing))
+    if duplicates.size:
+        raise GeometryError(
+            f"{duplicates.size} duplicate slice{'s' * (duplicates.size > 1)}: {pair(int(duplicates[0]))} lie at one place",
+            remedy=_REMEDY,
+        )
+    uneven = np.flatnonzero(np.abs(gaps - spacing) > UNEVEN_FRACTION * spacing)
+    if uneven.size:
+        gap = int(uneven[np.argmax(np.abs(gaps[uneven] - spacing))])
+        many = gaps[gap] / spacing
+        what = "missing slice" if many > 1.5 and abs(many - round(many)) < 0.05 else "uneven spacing"
+        raise GeometryError(
+            f"{what}: {gaps[gap]:.4g} mm between {pair(gap)}, where others are {spacing:.4g} mm apart", remedy=_REMEDY
+        )
+    ends = positions[order[-1]] - positions[order[0]]
+    step = ends / (len(planes) - 1)
+    row_of_slices = positions[order[0]] + np.arange(len(planes))[:, None] * step
+    stray = float(np.abs(positions[list(order)] - row_of_slices).max())
+    if stray > max(0.1, 2 * UNEVEN_FRACTION * spacing):
+        raise GeometryError(f"slices lie up to {stray:.3g} mm from an even, straight row", remedy=_REMEDY)
+    cosine = min(1.0, float(step @ planes[0].normal) / float(np.linalg.norm(step)))
+    tilt = float(np.degrees(np.arccos(cosine)))
+    return Stack(order, stepped_grid(planes[order[0]], step, len(planes)), tilt if tilt > 0.05 else 0.0)
+
+
+def slice_direction(grid: Grid) -> str:
+    """In words, where the third axis of a grid leads ("towards the head")."""
+    step = grid.affine[:3, 2] / np.linalg.norm(grid.affine[:3, 2])
+    axis = int(np.argmax(np.abs(step)))
+    ways = (("right", "left"), ("front", "back"), ("feet", "head"))
+    way = "towards the " + ("patient's " if axis == 0 else "") + ways[axis][int(step[axis] > 0)]
+    return way if abs(step[axis]) > 0.999 else f"{way}, oblique"

@@ -1,0 +1,244 @@
+"""DICOM files opened with care: bounded, never trusted, every damage told as DicomError."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pydicom
+from pydicom import config
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+
+from ytterby.errors import DicomError
+
+__all__ = [
+    "DAMAGE",
+    "MAX_FILE_BYTES",
+    "NOT_DICOM",
+    "Header",
+    "first_item",
+    "number",
+    "numbers",
+    "open_header",
+    "open_object",
+    "quiet",
+    "text",
+    "texts",
+]
+
+MAX_FILE_BYTES = 4 * 2**30
+"""Larger files are not opened: no nuclear medicine object comes near, and memory is finite."""
+
+NOT_DICOM = "not a DICOM file (no DICM mark)"
+
+DAMAGE = (
+    InvalidDicomError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    ValueError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    NotImplementedError,
+    ArithmeticError,
+    RecursionError,
+    MemoryError,
+    AssertionError,
+)
+"""What pydicom is seen to raise on damaged files; each is told as DicomError."""
+
+_DEFLATED = b"1.2.840.10008.1.2.1.99"
+_FIRST_BYTES = 4096
+
+# Only these are read by a scan: the rest (private blocks, icons, overlays) is skipped over and costs no memory.
+_SCANNED = [
+    "SpecificCharacterSet", "ImageType", "SOPClassUID", "SOPInstanceUID", "StudyDate", "SeriesDate", "AcquisitionDate",
+    "AcquisitionDateTime", "StudyTime", "SeriesTime", "AcquisitionTime", "Modality", "Manufacturer", "SeriesDescription",
+    "TimezoneOffsetFromUTC", "PatientID", "ContrastBolusAgent", "SliceThickness", "SpacingBetweenSlices",
+    "FrameReferenceTime", "StudyInstanceUID", "SeriesInstanceUID", "InstanceNumber", "ImagePositionPatient",
+    "ImageOrientationPatient", "FrameOfReferenceUID", "SamplesPerPixel", "NumberOfFrames", "FrameIncrementPointer", "Rows",
+    "Columns", "PixelSpacing", "BitsAllocated", "RescaleSlope", "RescaleIntercept", "RescaleType",
+    "RadiopharmaceuticalInformationSequence", "DetectorInformationSequence", "SliceVector", "NumberOfSlices", "Units",
+    "DecayCorrection", "CorrectedImage", "RealWorldValueMappingSequence", "SegmentationType", "SegmentSequence",
+    "GridFrameOffsetVector", "DoseUnits", "DoseType", "DoseGridScaling", "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
+]  # fmt: skip
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Context (or decorator) in which pydicom does not warn of odd values: what matters is told as Problem or error."""
+    before = config.settings.reading_validation_mode
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        config.settings.reading_validation_mode = config.IGNORE
+        try:
+            yield
+        finally:
+            config.settings.reading_validation_mode = before
+
+
+@dataclass(frozen=True, eq=False)
+class Header:
+    """What a file says before its pixels: ``dataset``, and the number of bytes that follow it in the file."""
+
+    path: Path
+    dataset: Dataset
+    bytes_after: int
+
+    @property
+    def sop_class(self) -> str:
+        """SOP Class UID, from the file's meta header where the object itself has none."""
+        meta = getattr(self.dataset, "file_meta", Dataset())
+        return text(self.dataset, "SOPClassUID") or text(meta, "MediaStorageSOPClassUID")
+
+    @property
+    def transfer_syntax(self) -> str:
+        """Transfer Syntax UID."""
+        return text(getattr(self.dataset, "file_meta", Dataset()), "TransferSyntaxUID")
+
+
+def _checked_size(path: Path) -> int:
+    if not path.is_file():
+        raise DicomError("there is no such file", where=str(path), remedy="check the path")
+    size = path.stat().st_size
+    if size == 0:
+        raise DicomError("the file is empty", where=str(path), remedy="copy it again from the archive")
+    if size > MAX_FILE_BYTES:
+        raise DicomError(
+            f"the file has {size} bytes; {MAX_FILE_BYTES} is the most that is opened",
+            where=str(path),
+            remedy="give the series itself, not an archive of it",
+        )
+    with path.open("rb") as stream:
+        start = stream.read(_FIRST_BYTES)
+    if start[128:132] != b"DICM":
+        raise DicomError(NOT_DICOM, where=str(path), remedy="give a DICOM file")
+    if _DEFLATED in start:
+        # Inflating has no bound: a small file may become terabytes.
+        raise DicomError("deflated DICOM is not read", where=str(path), remedy="export it as Explicit VR Little Endian")
+    return size
+
+
+def _damaged(path: Path, error: BaseException) -> DicomError:
+    reason = str(error).split("\n")[0][:200] or type(error).__name__
+    return DicomError(
+        f"the DICOM file is damaged or incomplete ({reason})",
+        where=str(path),
+        remedy="copy or export it again from the archive",
+    )
+
+
+def open_header(path: Path) -> Header:
+    """Header of one file, without pixels; DicomError when it is no DICOM file, or damaged."""
+    try:
+        size = _checked_size(path)
+        with path.open("rb") as stream:
+            dataset = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=list(_SCANNED))
+            after = size - stream.tell()
+        header = Header(path, dataset, after)
+        if not len(dataset):
+            raise DicomError(
+                "the DICOM file holds nothing after its preamble",
+                where=str(path),
+                remedy="copy or export it again from the archive",
+            )
+        if header.sop_class == "1.2.840.10008.1.3.10":
+            raise DicomError("a DICOMDIR, an index without images", where=str(path), remedy="give the images' folder")
+        _touch(dataset)
+    except OSError as error:
+        raise DicomError(
+            f"cannot be read ({error.strerror})", where=str(path), remedy="check its permissions"
+        ) from error
+    except DAMAGE as error:
+        if isinstance(error, DicomError):
+            raise
+        raise _damaged(path, error) from error
+    return header
+
+
+def _touch(dataset: Dataset) -> None:
+    # pydicom converts values when they are first asked for: ask here, where damage can still be told with its file.
+    for element in dataset:
+        if element.VR != "SQ":
+            _ = element.value
+
+
+def open_object(path: Path) -> Dataset:
+    """The whole object of one file, pixels included; DicomError when it is no DICOM file, or damaged."""
+    try:
+        _checked_size(path)
+        return pydicom.dcmread(path)
+    except OSError as error:
+        raise DicomError(
+            f"cannot be read ({error.strerror})", where=str(path), remedy="check its permissions"
+        ) from error
+    except DAMAGE as error:
+        if isinstance(error, DicomError):
+            raise
+        raise _damaged(path, error) from error
+
+
+def _value(dataset: Dataset, keyword: str) -> Any:
+    try:
+        return dataset.get(keyword)
+    except DAMAGE as error:
+        raise DicomError(
+            f"the value of {keyword} is damaged",
+            where=str(getattr(dataset, "filename", "") or ""),
+            remedy="copy or export it again from the archive",
+        ) from error
+
+
+def texts(dataset: Dataset, keyword: str) -> tuple[str, ...]:
+    """Values of an element as stripped texts; empty when it is absent or empty."""
+    value = _value(dataset, keyword)
+    if value is None:
+        return ()
+    many = value if isinstance(value, (list, tuple)) or hasattr(value, "append") else [value]
+    return tuple(stripped for stripped in (str(item).strip(" \0") for item in many) if stripped)
+
+
+def text(dataset: Dataset, keyword: str) -> str:
+    """First value of an element as text; "" when it is absent or empty."""
+    found = texts(dataset, keyword)
+    return found[0] if found else ""
+
+
+def numbers(dataset: Dataset, keyword: str) -> tuple[float, ...]:
+    """Values of an element as floats; empty when it is absent or empty, DicomError when they are no finite numbers."""
+    found = texts(dataset, keyword)
+    try:
+        result = tuple(float(item) for item in found)
+    except ValueError:
+        result = (float("nan"),)
+    if any(value != value or value in (float("inf"), float("-inf")) for value in result):
+        raise DicomError(
+            f"{keyword} is not a number: {', '.join(found)[:60]}",
+            where=str(getattr(dataset, "filename", "") or ""),
+            remedy="export the series again",
+        )
+    return result
+
+
+def number(dataset: Dataset, keyword: str) -> float | None:
+    """First value of an element as float; None when it is absent or empty."""
+    found = numbers(dataset, keyword)
+    return found[0] if found else None
+
+
+def first_item(dataset: Dataset, keyword: str) -> Dataset:
+    """First item of a sequence; an empty dataset when the sequence is absent or empty."""
+    sequence = _value(dataset, keyword)
+    if isinstance(sequence, pydicom.Sequence) and len(sequence):
+        item = sequence[0]
+        return item if isinstance(item, Dataset) else Dataset()
+    return Dataset()

@@ -1,0 +1,123 @@
+"""What a DICOM series is, and the role proposed for it, each with its reason in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ytterby.dicom.header import Header, first_item, number, text, texts
+from ytterby.dicom.nm import radionuclide
+
+__all__ = ["SURROGATES", "Y90_HALF_LIFE_SECONDS", "Y90_POSITRON_FRACTION", "Proposal", "kind_of", "propose"]
+
+Y90_HALF_LIFE_SECONDS = 64.1 * 3600.0
+"""Half-life of 90Y; files are compared with it within 1 %."""
+Y90_POSITRON_FRACTION = 31.86e-6
+"""Positrons a decay of 90Y, Selwyn et al. 2007 (10.1016/j.apradiso.2006.08.009); files are compared with it within 10 %."""
+SURROGATES = ("86Y", "89Zr", "68Ge", "22Na")
+"""Nuclides that scanners without 90Y in their list are set to instead."""
+
+_SOP_CLASSES = {
+    "1.2.840.10008.5.1.4.1.1.20": "nm",
+    "1.2.840.10008.5.1.4.1.1.128": "pt",
+    "1.2.840.10008.5.1.4.1.1.130": "pt",
+    "1.2.840.10008.5.1.4.1.1.2": "ct",
+    "1.2.840.10008.5.1.4.1.1.2.1": "ct",
+    "1.2.840.10008.5.1.4.1.1.2.2": "ct",
+    "1.2.840.10008.5.1.4.1.1.4": "mr",
+    "1.2.840.10008.5.1.4.1.1.4.1": "mr",
+    "1.2.840.10008.5.1.4.1.1.66.4": "seg",
+    "1.2.840.10008.5.1.4.1.1.66.7": "seg",
+    "1.2.840.10008.5.1.4.1.1.481.3": "rtstruct",
+    "1.2.840.10008.5.1.4.1.1.481.2": "rtdose",
+}
+_MODALITIES = {
+    "NM": "nm",
+    "PT": "pt",
+    "CT": "ct",
+    "MR": "mr",
+    "SEG": "seg",
+    "RTSTRUCT": "rtstruct",
+    "RTDOSE": "rtdose",
+    "SR": "sr",
+}
+_STRUCTURED_REPORTS = "1.2.840.10008.5.1.4.1.1.88."
+_NM_IMAGES = {
+    "RECON TOMO": "nm_recon_tomo",
+    "TOMO": "nm_tomo",
+    "STATIC": "nm_static",
+    "WHOLE BODY": "nm_whole_body",
+}
+_SPECT_ROLES = {"99mTc": "maa_spect", "90Y": "y90_spect", "166Ho": "ho166_spect"}
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A role and the reason for it."""
+
+    role: str
+    reason: str
+
+
+def kind_of(header: Header) -> str:
+    """Kind of object: nm_recon_tomo, nm_tomo, nm_static, nm_whole_body, pt, ct, mr, seg, rtstruct, rtdose, sr or other."""
+    sop_class = header.sop_class
+    if sop_class.startswith(_STRUCTURED_REPORTS):
+        return "sr"
+    # Some archives empty the SOP class when they remove identities; the modality still says what it is.
+    kind = (
+        _SOP_CLASSES.get(sop_class, "other")
+        if sop_class
+        else _MODALITIES.get(text(header.dataset, "Modality"), "other")
+    )
+    if kind == "other" and text(header.dataset, "Modality") == "NM":
+        # Gamma camera images are also found as Secondary Capture; ImageType says what they are.
+        kind = "nm"
+    if kind != "nm":
+        return kind
+    image_type = texts(header.dataset, "ImageType")
+    return _NM_IMAGES.get(image_type[2] if len(image_type) > 2 else "", "other")
+
+
+def propose(header: Header, kind: str) -> Proposal:
+    """Role proposed for a series from the header of its first file, with the reason."""
+    dataset = header.dataset
+    if kind.startswith("nm_"):
+        return _nm(header, kind)
+    if kind == "pt":
+        return _pt(header)
+    if kind == "ct":
+        if "LOCALIZER" in texts(dataset, "ImageType"):
+            return Proposal("none", "CT localizer")
+        agent = text(dataset, "ContrastBolusAgent")
+        if agent:
+            return Proposal("diagnostic", f"CT with contrast agent ({agent})")
+        return Proposal("ct", "CT, no contrast agent stated")
+    return {
+        "mr": Proposal("diagnostic", "MR"),
+        "seg": Proposal("segmentation", "DICOM segmentation (SEG)"),
+        "rtstruct": Proposal("structure_set", "radiotherapy structure set (RTSTRUCT)"),
+        "rtdose": Proposal("dose", "radiotherapy dose (RTDOSE)"),
+        "sr": Proposal("none", "structured report (SR)"),
+    }.get(kind, Proposal("none", f"{text(dataset, 'Modality') or 'an object'} with no use here"))
+
+
+def _nm(header: Header, kind: str) -> Proposal:
+    nuclide = radionuclide(header.dataset)
+    name = "NM " + {code: words for words, code in _NM_IMAGES.items()}[kind]
+    said = f"{name}, {nuclide or 'radionuclide not stated'}"
+    if kind == "nm_recon_tomo":
+        return Proposal(_SPECT_ROLES.get(nuclide, "none") if nuclide else "maa_spect", said)
+    if kind == "nm_tomo":
+        return Proposal("none", f"{said}: projections, not reconstructed")
+    return Proposal("planar" if nuclide in ("", "99mTc") else "none", said)
+
+
+def _pt(header: Header) -> Proposal:
+    nuclide = radionuclide(header.dataset)
+    said = f"PT, {nuclide or 'radionuclide not stated'}, units {text(header.dataset, 'Units') or 'not stated'}"
+    if nuclide in ("90Y", *SURROGATES, ""):
+        return Proposal("y90_pet", said)
+    half_life = number(first_item(header.dataset, "RadiopharmaceuticalInformationSequence"), "RadionuclideHalfLife")
+    if half_life is not None and abs(half_life / Y90_HALF_LIFE_SECONDS - 1) < 0.01:
+        return Proposal("y90_pet", f"{said}, half-life of 90Y")
+    return Proposal("none", f"{said}: not 90Y")

@@ -1,0 +1,290 @@
+"""Every DICOM series in a folder: what it is, the role proposed for it, and what is wrong with it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ytterby.dicom.checks import image_problems, quantity_problems, unit_of
+from ytterby.dicom.dose import dose_grid
+from ytterby.dicom.geometry import plane_of, stack
+from ytterby.dicom.header import Header, number, numbers, open_header, open_object, quiet, text
+from ytterby.dicom.kinds import kind_of, propose
+from ytterby.dicom.nm import recon_geometry
+from ytterby.dicom.pixels import rescale_of, stored_pixels
+from ytterby.dicom.segmentation import segmentation_grid
+from ytterby.errors import DicomError, GeometryError, InputError, Problem
+from ytterby.model.volume import Grid
+
+__all__ = ["MAX_DEPTH", "MAX_FILES", "Scan", "Series", "SkippedFile", "scan", "total_counts"]
+
+MAX_FILES = 200_000
+"""A scan stops with DicomError beyond this many files: somebody has named a whole disk."""
+MAX_DEPTH = 32
+"""Folders deeper than this below the one named are not entered."""
+
+_IMAGES = ("nm_recon_tomo", "nm_tomo", "nm_static", "nm_whole_body", "pt", "ct", "mr", "seg", "rtdose")
+_STACKED = ("ct", "pt", "mr")
+
+
+@dataclass(frozen=True)
+class SkippedFile:
+    """A file that is no part of a series, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """One DICOM series.
+
+    ``path`` is its file, or the folder that holds its ``files``. ``unit`` is counts, bq_ml, HU, Gy, the file's own word, or "".
+    ``shape`` (i, j, k), ``spacing_mm`` and ``grid`` are None where the geometry is not known. ``total_counts`` stays
+    None in a scan: the function of that name reads the pixels.
+    """
+
+    path: Path
+    uid: str
+    modality: str
+    kind: str
+    role: str
+    reason: str
+    files: tuple[Path, ...] = field(repr=False)
+    shape: tuple[int, int, int] | None
+    spacing_mm: tuple[float, float, float] | None
+    unit: str
+    total_counts: float | None
+    frame_of_reference: str
+    problems: tuple[Problem, ...]
+    description: str
+    patient_id: str = ""
+    study_uid: str = ""
+    grid: Grid | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What was found at a path: series in the order of their paths, and the files that were skipped."""
+
+    series: tuple[Series, ...]
+    skipped: tuple[SkippedFile, ...]
+
+
+@quiet()
+def scan(path: Path | str) -> Scan:
+    """All DICOM series of a file, or of a folder and what lies below it, from headers alone.
+
+    Links that lead out of the folder, and links to folders, are not followed. Files that are not DICOM, or damaged, go into
+    ``skipped`` with the reason.
+
+    Raises
+    ------
+    DicomError
+        The path does not exist, is a single file that is no readable DICOM object, or holds more than ``MAX_FILES`` files.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise DicomError("there is no such file or folder", where=str(path), remedy="check the path")
+    if not path.is_dir():
+        header = open_header(path)
+        return Scan((_series([header]),), ())
+    headers: dict[tuple[str, ...], list[Header]] = {}
+    skipped = []
+    for file, reason in _files(path):
+        if reason:
+            skipped.append(SkippedFile(file, reason))
+            continue
+        try:
+            header = open_header(file)
+            uid = text(header.dataset, "SeriesInstanceUID")
+            # Without a series UID (removed with identities), a folder is taken for a series.
+            key = (uid or f"folder {file.parent}", kind_of(header))
+            headers.setdefault(key, []).append(header)
+        except DicomError as error:
+            skipped.append(SkippedFile(file, error.what))
+    series = sorted((_series(group) for group in headers.values()), key=lambda one: (str(one.path), one.uid, one.kind))
+    return Scan(tuple(series), tuple(skipped))
+
+
+def _files(root: Path) -> Iterator[tuple[Path, str]]:
+    """Files below a folder in sorted order, each with the reason to skip it ("" for none)."""
+    inside = root.resolve()
+    folders = [(root, 0)]
+    seen = 0
+    while folders:
+        folder, depth = folders.pop()
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            yield folder, f"the folder cannot be read ({error.strerror})"
+            continue
+        below = []
+        for entry in entries:
+            file = Path(entry.path)
+            if entry.is_dir(follow_symlinks=False):
+                if depth >= MAX_DEPTH:
+                    yield file, f"more than {MAX_DEPTH} folders deep: not entered"
+                else:
+                    below.append((file, depth + 1))
+                continue
+            seen += 1
+            if seen > MAX_FILES:
+                raise DicomError(
+                    f"more than {MAX_FILES} files", where=str(root), remedy="name the folder of one study or patient"
+                )
+            yield file, _reason_to_skip(entry, file, inside)
+        folders.extend(reversed(below))
+
+
+def _reason_to_skip(entry: os.DirEntry[str], file: Path, inside: Path) -> str:
+    try:
+        if entry.is_symlink():
+            if file.is_dir():
+                return "a link to a folder: not followed"
+            if not file.resolve().is_relative_to(inside):
+                return "a link that leads out of the folder: not followed"
+        # A pipe or a device would block or never end.
+        return "" if entry.is_file() else "not a regular file"
+    except (OSError, RuntimeError):
+        return "a link that leads nowhere"
+
+
+def _series(headers: Sequence[Header]) -> Series:
+    headers = sorted(headers, key=lambda header: str(header.path))
+    first = headers[0]
+    dataset = first.dataset
+    kind = kind_of(first)
+    proposal = propose(first, kind)
+    problems = [*image_problems(headers, kind), *quantity_problems(headers, kind)] if kind in _IMAGES else []
+    grid, notes = _geometry(headers, kind) if kind in _IMAGES else (None, [])
+    problems += notes
+    paths = [header.path for header in headers]
+    order = {"red": 0, "amber": 1, "green": 2}
+    return Series(
+        path=paths[0] if len(paths) == 1 else Path(os.path.commonpath([str(path.parent) for path in paths])),
+        uid=text(dataset, "SeriesInstanceUID"),
+        modality=text(dataset, "Modality"),
+        kind=kind,
+        role=proposal.role,
+        reason=proposal.reason,
+        files=tuple(paths),
+        shape=grid.shape if grid is not None else _flat_shape(first, kind),
+        spacing_mm=grid.spacing_mm if grid is not None else None,
+        unit=unit_of(first, kind),
+        total_counts=None,
+        frame_of_reference=text(dataset, "FrameOfReferenceUID"),
+        problems=tuple(sorted(problems, key=lambda problem: order[problem.level])),
+        description=text(dataset, "SeriesDescription"),
+        patient_id=text(dataset, "PatientID"),
+        study_uid=text(dataset, "StudyInstanceUID"),
+        grid=grid,
+    )
+
+
+def _flat_shape(header: Header, kind: str) -> tuple[int, int, int] | None:
+    rows, columns = number(header.dataset, "Rows"), number(header.dataset, "Columns")
+    if kind not in _IMAGES or not rows or not columns:
+        return None
+    return int(columns), int(rows), int(number(header.dataset, "NumberOfFrames") or 1)
+
+
+def _geometry(headers: Sequence[Header], kind: str) -> tuple[Grid | None, list[Problem]]:
+    first = headers[0]
+    name = first.path.name
+    try:
+        if kind in _STACKED and number(first.dataset, "NumberOfFrames") in (None, 1.0):
+            stacked = stack([plane_of(header.dataset, header.path.name) for header in headers])
+            return stacked.grid, _stack_notes(first, stacked.grid, stacked.tilt_degrees)
+        if kind in _STACKED:
+            raise DicomError(
+                "enhanced multi-frame images are not read yet", remedy="export it as classic single slices"
+            )
+        readers = {"nm_recon_tomo": lambda: recon_geometry(first.dataset, name)[0]}
+        readers["rtdose"] = lambda: dose_grid(first.dataset, name)
+        readers["seg"] = lambda: segmentation_grid(first.dataset, name).grid
+        if kind not in readers:
+            return None, []
+        if len(headers) > 1 and kind != "seg":
+            raise GeometryError(f"{len(headers)} volumes in one series", remedy="name the file that is meant")
+        return readers[kind](), _frame_notes(first, kind)
+    except InputError as error:
+        return None, [Problem("red", error.what, error.where, remedy=error.remedy)]
+
+
+def _stack_notes(header: Header, grid: Grid, tilt_degrees: float) -> list[Problem]:
+    notes = []
+    thickness = number(header.dataset, "SliceThickness")
+    if thickness is not None and abs(thickness - grid.spacing_mm[2]) > 0.01 * grid.spacing_mm[2]:
+        notes.append(
+            Problem(
+                "green",
+                f"slices are {grid.spacing_mm[2]:.4g} mm apart by their positions, which is taken; SliceThickness says "
+                f"{thickness:.4g} mm",
+                header.path.name,
+            )
+        )
+    if tilt_degrees:
+        notes.append(
+            Problem(
+                "amber",
+                f"the slices are tilted by {tilt_degrees:.3g} degrees against their row (gantry tilt): voxels are slanted",
+                header.path.name,
+                remedy="resample to an upright grid before exporting results",
+            )
+        )
+    return notes
+
+
+def _frame_notes(header: Header, kind: str) -> list[Problem]:
+    if kind != "nm_recon_tomo":
+        return []
+    notes = []
+    spacing = number(header.dataset, "SpacingBetweenSlices") or 0.0
+    if spacing < 0:
+        notes.append(
+            Problem(
+                "green",
+                f"SpacingBetweenSlices is {spacing:.4g}: slices are stacked against their normal, and read so",
+                header.path.name,
+            )
+        )
+    if not numbers(header.dataset, "SliceVector"):
+        notes.append(
+            Problem(
+                "amber",
+                "the Slice Vector is missing: frames are taken in the order of the file",
+                header.path.name,
+                remedy="check the direction of the slices by eye",
+            )
+        )
+    return notes
+
+
+@quiet()
+def total_counts(series: Series) -> float | None:
+    """Sum of the counts of an NM series, or of a PET in counts; None for everything else. Reads all pixels.
+
+    Raises
+    ------
+    DicomError
+        The pixels are missing, truncated, or cannot be decoded.
+    """
+    if series.unit != "counts" or not (series.kind.startswith("nm_") or series.kind == "pt"):
+        return None
+    total = 0.0
+    for path in series.files:
+        dataset = open_object(path)
+        stored = stored_pixels(dataset, str(path))
+        exact = int(stored.sum(dtype=np.int64)) if stored.dtype.kind in "iu" else float(stored.sum(dtype=np.float64))
+        if series.kind == "pt":
+            slope, intercept = number(dataset, "RescaleSlope"), number(dataset, "RescaleIntercept")
+        else:
+            scale, _ = rescale_of(dataset)
+            slope, intercept = (scale.slope, scale.intercept) if scale is not None else (1.0, 0.0)
+        total += exact * (1.0 if slope is None else slope) + stored.size * (intercept or 0.0)
+    return total

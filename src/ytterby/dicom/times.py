@@ -1,0 +1,123 @@
+"""When activity in an image is decay-corrected to: DICOM's dates, times and offsets to one aware datetime."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydicom.dataset import Dataset
+
+from ytterby.dicom.header import first_item, text
+from ytterby.errors import CalibrationError, ConfigurationError
+
+__all__ = ["reference_time", "zone_of"]
+
+_TIME = re.compile(r"^(\d{2}):?(\d{2})?:?(\d{2})?(?:\.(\d{1,6})\d*)?$")
+_DATE = re.compile(r"^(\d{4})\.?(\d{2})\.?(\d{2})$")
+_DATE_TIME = re.compile(r"^(\d{8})(\d{2}(?:\d{2}(?:\d{2}(?:\.\d+)?)?)?)([+-]\d{4})?$")
+_OFFSET = re.compile(r"^([+-])(\d{2})(\d{2})$")
+_REMEDY = "state image.reference_time and image.path in the case file, or export the series with its dates"
+
+
+def zone_of(name: str) -> tzinfo:
+    """Time zone of a name such as Europe/Berlin; ConfigurationError when there is none of that name."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ConfigurationError(
+            f"there is no time zone '{name}'", where="time_zone", remedy="use an IANA name, such as Europe/Berlin"
+        ) from error
+
+
+def _offset(written: str) -> tzinfo | None:
+    match = _OFFSET.match(written)
+    if match is None:
+        return None
+    sign, hours, minutes = match.groups()
+    delta = timedelta(hours=int(hours), minutes=int(minutes))
+    return timezone(-delta if sign == "-" else delta) if delta <= timedelta(hours=14) else None
+
+
+def _naive(date: str, time: str) -> datetime | None:
+    day, clock = _DATE.match(date), _TIME.match(time)
+    if day is None or clock is None:
+        return None
+    year, month, date_of_month = (int(value) for value in day.groups())
+    hour, minute, second, part = clock.groups()
+    microsecond = int((part or "0").ljust(6, "0"))
+    try:
+        # A leap second (60) is the last second of its minute.
+        return datetime(year, month, date_of_month, int(hour), int(minute or 0), min(int(second or 0), 59), microsecond)
+    except ValueError:
+        return None
+
+
+def _aware(moment: datetime, zone: tzinfo | None, *, where: str, field: str) -> datetime:
+    if zone is None:
+        raise CalibrationError(
+            f"{field} carries no offset from UTC, and TimezoneOffsetFromUTC (0008,0201) is absent",
+            where=where,
+            remedy="state time_zone in the case or study file, such as Europe/Berlin",
+        )
+    return moment.replace(tzinfo=zone)
+
+
+def _moment(dataset: Dataset, stem: str) -> datetime | None:
+    return _naive(text(dataset, f"{stem}Date"), text(dataset, f"{stem}Time"))
+
+
+def reference_time(datasets: Sequence[Dataset], *, where: str, time_zone: str | None = None) -> datetime:
+    """Moment to which the activity of a series is decay-corrected, timezone-aware (DICOM PS3.3 C.8.9.1, Decay Correction).
+
+    - START: SeriesDate and SeriesTime where they are not after the first slice's acquisition (a later series time is
+      the time of a reprocessing), else the earliest AcquisitionDate and AcquisitionTime.
+    - ADMIN: RadiopharmaceuticalStartDateTime.
+    - NONE: AcquisitionDate and AcquisitionTime, which must be one for all slices.
+
+    The offset comes from the value itself, then TimezoneOffsetFromUTC, then ``time_zone`` (an IANA name).
+
+    Raises
+    ------
+    CalibrationError
+        DecayCorrection or the date that it needs is absent, or there is no time zone; file and field are named.
+    ConfigurationError
+        ``time_zone`` is no known name.
+    """
+    first = datasets[0]
+    correction = text(first, "DecayCorrection").upper()
+    zone = _offset(text(first, "TimezoneOffsetFromUTC")) or (zone_of(time_zone) if time_zone else None)
+    if correction == "ADMIN":
+        field = "RadiopharmaceuticalStartDateTime"
+        match = _DATE_TIME.match(text(first_item(first, "RadiopharmaceuticalInformationSequence"), field))
+        moment = _naive(match.group(1), match.group(2)) if match else None
+        if match is None or moment is None:
+            raise CalibrationError(
+                f"DecayCorrection is ADMIN, and {field} (0018,1078) is absent or no date", where=where, remedy=_REMEDY
+            )
+        return _aware(moment, _offset(match.group(3) or "") or zone, where=where, field=field)
+    if correction not in ("START", "NONE"):
+        raise CalibrationError(
+            f"DecayCorrection (0054,1102) is '{correction}': the moment of the activity is not known",
+            where=where,
+            remedy=_REMEDY,
+        )
+    acquired = [moment for moment in (_moment(dataset, "Acquisition") for dataset in datasets) if moment is not None]
+    series = _moment(first, "Series")
+    if correction == "START":
+        if series is not None and (not acquired or series <= min(acquired)):
+            return _aware(series, zone, where=where, field="SeriesTime")
+    elif len(set(acquired)) > 1:
+        raise CalibrationError(
+            "DecayCorrection is NONE, and the slices were acquired at different times: they have no common moment",
+            where=where,
+            remedy="reconstruct with decay correction to the start of the acquisition",
+        )
+    if not acquired:
+        raise CalibrationError(
+            f"DecayCorrection is {correction}, and AcquisitionDate or AcquisitionTime is absent or no date",
+            where=where,
+            remedy=_REMEDY,
+        )
+    return _aware(min(acquired), zone, where=where, field="AcquisitionTime")

@@ -1,0 +1,22 @@
+"""Writers of DICOM objects, gathered: CT, NM RECON TOMO, PT, SEG, RTDOSE.
+
+The same input gives the same bytes: dates come from the DicomHeader, UIDs from content.
+"""
+
+from __future__ import annotations
+
+from ytterby.dicom.identity import DicomHeader, content_uid
+from ytterby.dicom.write_ct import write_ct
+from ytterby.dicom.write_dose import write_dose
+from ytterby.dicom.write_nuclear import write_nm_recon_tomo, write_pet
+from ytterby.dicom.write_segmentation import write_segmentation
+
+__all__ = [
+    "DicomHeader",
+    "content_uid",
+    "write_ct",
+    "write_dose",
+    "write_nm_recon_tomo",
+    "write_pet",
+    "write_segmentation",
+]

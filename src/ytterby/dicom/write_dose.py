@@ -1,0 +1,78 @@
+"""Absorbed dose written as RTDOSE, on its own grid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+from pydicom.tag import Tag
+
+from ytterby.dicom.identity import DicomHeader, content_uid, decimal, digest, image_object, save, volume_frames
+from ytterby.errors import DomainError, GeometryError
+from ytterby.model.volume import Quantity, Volume
+
+__all__ = ["write_dose"]
+
+_RTDOSE = "1.2.840.10008.5.1.4.1.1.481.2"
+_RTPLAN = "1.2.840.10008.5.1.4.1.1.481.5"
+_MOST = 2**31 - 1  # readers are known that take 32-bit pixels for signed
+
+
+def write_dose(volume: Volume, path: Path, header: DicomHeader, *, comment: str = "", plan_uid: str = "") -> Path:
+    """Write an absorbed dose as RTDOSE (GY, PHYSICAL, 32 bits, DoseGridScaling in float64); returns the path.
+
+    A dose of the whole treatment must name its plan (DoseSummationType PLAN): ``plan_uid``, else a UID that follows
+    from the header. The plan itself is not written here.
+
+    Raises
+    ------
+    DomainError
+        The volume is no absorbed dose, or a value is negative or not finite.
+    GeometryError
+        The grid is not upright, has one slice, or there is no frame of reference.
+    """
+    where = str(path)
+    if volume.quantity is not Quantity.DOSE:
+        raise DomainError(f"a volume of {volume.quantity} is no absorbed dose", where=where, remedy="give gray")
+    if volume.grid.shape[2] < 2:
+        raise GeometryError("a dose of one slice has no frame offsets", where=where, remedy="give two slices or more")
+    frames = volume_frames(volume, where=where)
+    dose = np.ascontiguousarray(frames.pixels, dtype=np.float64)
+    highest = float(dose.max())
+    if not np.isfinite(dose).all() or float(dose.min()) < 0:
+        raise DomainError("dose must be finite and not negative", where=where, remedy="check the dose map")
+    # The factor as its text says it, rounded up: otherwise the largest dose would not fit.
+    scaling = float(f"{highest / _MOST * (1 + 1e-9):.10g}") if highest > 0 else 1.0
+    pixels = np.rint(dose / scaling).astype("<u4")
+    mark = digest(pixels, frames.grid.affine) + decimal(scaling)
+    dataset = image_object(
+        header,
+        sop_class=_RTDOSE,
+        modality="RTDOSE",
+        series_uid=content_uid(header.uid_seed, "RTDOSE series", header.series_description, mark),
+        instance_uid=content_uid(header.uid_seed, "RTDOSE", header.series_description, mark),
+    )
+    count, rows, columns = pixels.shape
+    dataset.InstanceNumber, dataset.OperatorsName = 1, ""
+    dataset.FrameOfReferenceUID = header.frame_of_reference(volume.frame_of_reference, where=where)
+    dataset.PositionReferenceIndicator = ""
+    dataset.ImagePositionPatient, dataset.ImageOrientationPatient = frames.position(0), frames.orientation
+    dataset.SliceThickness = decimal(frames.step_mm)
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.NumberOfFrames, dataset.FrameIncrementPointer = count, Tag("GridFrameOffsetVector")
+    dataset.Rows, dataset.Columns, dataset.PixelSpacing = rows, columns, frames.spacing
+    dataset.BitsAllocated = dataset.BitsStored = 32
+    dataset.HighBit, dataset.PixelRepresentation = 31, 0
+    dataset.DoseUnits, dataset.DoseType, dataset.DoseSummationType = "GY", "PHYSICAL", "PLAN"
+    if comment:
+        dataset.DoseComment = comment
+    dataset.GridFrameOffsetVector = [decimal(k * frames.step_mm) for k in range(count)]
+    dataset.DoseGridScaling = decimal(scaling)
+    plan = Dataset()
+    plan.ReferencedSOPClassUID = _RTPLAN
+    plan.ReferencedSOPInstanceUID = plan_uid or content_uid(header.uid_seed, "RTPLAN", header.study_uid)
+    dataset.ReferencedRTPlanSequence = Sequence([plan])
+    dataset.PixelData = pixels.tobytes()
+    return save(dataset, path)

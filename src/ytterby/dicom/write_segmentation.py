@@ -1,0 +1,185 @@
+"""Segments written as one binary DICOM segmentation (SEG)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import highdicom
+import numpy as np
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
+
+from ytterby import __version__
+from ytterby.dicom.geometry import plane_of
+from ytterby.dicom.header import Header, open_header, quiet, text
+from ytterby.dicom.identity import DicomHeader, Frames, content_uid, decimal, digest, frames_of, save
+from ytterby.errors import GeometryError, SegmentError
+from ytterby.model.segment import Role, Segment
+
+__all__ = ["write_segmentation"]
+
+_CT = "1.2.840.10008.5.1.4.1.1.2"
+# Role -> category and type (SNOMED CT).
+_ORGAN = ("91772007", "Organ")
+_STRUCTURE = ("123037004", "Anatomical Structure")
+_ABNORMAL = ("49755003", "Morphologically Altered Structure")
+_CODES = {
+    Role.LIVER: (_ORGAN, ("10200004", "Liver")),
+    Role.NORMAL_LIVER: (_ORGAN, ("10200004", "Liver")),
+    Role.PERFUSED: (_ORGAN, ("10200004", "Liver")),
+    Role.PERFUSED_NORMAL: (_ORGAN, ("10200004", "Liver")),
+    Role.TUMOUR: (_ABNORMAL, ("108369006", "Neoplasm")),
+    Role.LUNGS: (_ORGAN, ("39607008", "Lung")),
+    Role.OTHER: (_STRUCTURE, ("85756007", "Tissue")),
+}
+_SAME_PLACE_MM = 0.01
+
+
+@quiet()
+def write_segmentation(
+    segments: Sequence[Segment], path: Path, header: DicomHeader, *, source: Sequence[Path] = ()
+) -> Path:
+    """Write segments, which share one grid, as a binary SEG without empty frames; returns the path.
+
+    ``source``: files of the image series on whose grid the segments lie (of ``write_ct`` or of a scan); each frame then names its
+    slice. ``name`` becomes the SegmentLabel; the role chooses the code.
+
+    Raises
+    ------
+    SegmentError
+        No segment, or all are empty.
+    GeometryError
+        Segments on several grids or frames of reference, a grid that is not upright, or a source on another grid.
+    """
+    where = str(path)
+    if not segments or all(segment.is_empty for segment in segments):
+        raise SegmentError("there is no voxel to write", where=where, remedy="give segments that are not empty")
+    first = segments[0]
+    if any(not segment.grid.same_as(first.grid) for segment in segments):
+        raise GeometryError("the segments lie on several grids", where=where, remedy="bring them onto one grid first")
+    references = sorted({segment.frame_of_reference for segment in segments} - {""})
+    if len(references) > 1:
+        raise GeometryError(
+            "the segments lie in several frames of reference", where=where, remedy="write one SEG for each"
+        )
+    frame_of_reference = header.frame_of_reference(references[0] if references else "", where=where)
+    stacked = [frames_of(np.asarray(segment.mask), segment.grid, where=where) for segment in segments]
+    frames = stacked[0]
+    pixels = np.stack([one.pixels for one in stacked], axis=-1).astype(np.uint8)
+    names = "\n".join(segment.name for segment in segments)
+    mark = digest(np.packbits(pixels), frames.grid.affine) + names
+    series_uid = content_uid(header.uid_seed, "SEG series", header.series_description, mark)
+    images = _source_images(frames, header, frame_of_reference, source, where=where)
+    seg = highdicom.seg.Segmentation(
+        source_images=images,
+        pixel_array=pixels,
+        segmentation_type="BINARY",
+        segment_descriptions=[_description(number, segment) for number, segment in enumerate(segments, start=1)],
+        series_instance_uid=series_uid,
+        series_number=header.series_number,
+        sop_instance_uid=content_uid(series_uid, "instance"),
+        instance_number=1,
+        manufacturer="Ytterby developers",
+        manufacturer_model_name="ytterby",
+        software_versions=__version__,
+        device_serial_number="0",
+        content_label="SEGMENTS",
+        content_description=("Simulated. " if header.simulated else "") + "Research use only",
+        series_description=header.series_description or None,
+        omit_empty_frames=True,
+    )
+    _settle(seg, header, series_uid, with_source=bool(source))
+    return save(seg, path)
+
+
+def _description(number: int, segment: Segment) -> highdicom.seg.SegmentDescription:
+    category, kind = (highdicom.sr.CodedConcept(value, "SCT", meaning) for value, meaning in _CODES[segment.role])
+    described = highdicom.seg.SegmentDescription(
+        segment_number=number,
+        segment_label=segment.name[:64],
+        segmented_property_category=category,
+        segmented_property_type=kind,
+        algorithm_type="MANUAL",
+    )
+    if segment.method != "imported, manual":
+        # How it came about, in the segment's own words: the standard's list of algorithm families has no word for most.
+        automatic = segment.method.startswith("imported, automatic")
+        described.SegmentAlgorithmType = "AUTOMATIC" if automatic else "SEMIAUTOMATIC"
+        described.SegmentAlgorithmName = segment.method[:64]
+    return described
+
+
+def _source_images(
+    frames: Frames, header: DicomHeader, frame_of_reference: str, source: Sequence[Path], *, where: str
+) -> list[Dataset]:
+    """One small dataset a slice, which tells highdicom the geometry, and the object that each frame comes from."""
+    named = [open_header(file) for file in source]
+    uids = _uids_by_slice(frames, named, frame_of_reference, where=where) if named else {}
+    series_uid = text(named[0].dataset, "SeriesInstanceUID") if named else content_uid(header.uid_seed, "no source")
+    images = []
+    for k in range(frames.grid.shape[2]):
+        image = Dataset()
+        image.file_meta = FileMetaDataset()
+        image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        sop_class, uid = uids.get(k, (_CT, content_uid(header.uid_seed, "no source", str(k))))
+        image.SOPClassUID, image.SOPInstanceUID = sop_class, uid
+        image.SeriesInstanceUID, image.StudyInstanceUID = series_uid, header.study_uid
+        image.FrameOfReferenceUID, image.PositionReferenceIndicator = frame_of_reference, ""
+        image.PatientID, image.PatientName = header.patient_id, header.patient_name
+        image.PatientBirthDate, image.PatientSex = header.patient_birth_date, header.patient_sex
+        image.StudyDate, image.StudyTime, image.StudyID = header.study_date, header.study_time, header.study_id
+        image.AccessionNumber, image.ReferringPhysicianName = header.accession_number, ""
+        image.Modality, image.SeriesNumber, image.InstanceNumber = "CT", 1, k + 1
+        image.Columns, image.Rows = frames.grid.shape[:2]
+        image.PixelSpacing, image.SliceThickness = frames.spacing, decimal(frames.step_mm)
+        image.ImageOrientationPatient, image.ImagePositionPatient = frames.orientation, frames.position(k)
+        images.append(image)
+    return images
+
+
+def _uids_by_slice(
+    frames: Frames, headers: Sequence[Header], frame_of_reference: str, *, where: str
+) -> dict[int, tuple[str, str]]:
+    positions = frames.grid.affine[:3, 3] + np.arange(frames.grid.shape[2])[:, None] * frames.grid.affine[:3, 2]
+    found = {}
+    for header in headers:
+        plane = plane_of(header.dataset, header.path.name)
+        distances = np.linalg.norm(positions - plane.position_mm, axis=1)
+        nearest = int(np.argmin(distances))
+        if (
+            distances[nearest] > _SAME_PLACE_MM
+            or plane.size != (frames.grid.shape[1], frames.grid.shape[0])
+            or text(header.dataset, "FrameOfReferenceUID") != frame_of_reference
+        ):
+            raise GeometryError(
+                f"the segments do not lie on the grid of their source ({header.path.name})",
+                where=where,
+                remedy="bring them onto the grid of the source, or leave the source out",
+            )
+        found[nearest] = (header.sop_class, text(header.dataset, "SOPInstanceUID"))
+    if len(found) != frames.grid.shape[2]:
+        raise GeometryError(
+            f"the source has {len(found)} of {frames.grid.shape[2]} slices", where=where, remedy="give the whole series"
+        )
+    return found
+
+
+def _settle(seg: Dataset, header: DicomHeader, series_uid: str, *, with_source: bool) -> None:
+    """Dates from the header and UIDs from content, where highdicom takes the clock and chance."""
+    seg.SpecificCharacterSet = "ISO_IR 192"
+    seg.SeriesDate = seg.ContentDate = seg.InstanceCreationDate = header.series_date or header.study_date
+    seg.SeriesTime = seg.ContentTime = seg.InstanceCreationTime = header.series_time or header.study_time
+    if header.timezone_offset:
+        seg.TimezoneOffsetFromUTC = header.timezone_offset
+    if header.study_description:
+        seg.StudyDescription = header.study_description
+    organization = content_uid(series_uid, "dimensions")
+    for item in (*seg.DimensionOrganizationSequence, *seg.DimensionIndexSequence):
+        item.DimensionOrganizationUID = organization
+    if not with_source:
+        # No image stands behind it: the references that highdicom made lead nowhere.
+        del seg.ReferencedSeriesSequence
+        for frame in seg.PerFrameFunctionalGroupsSequence:
+            if "DerivationImageSequence" in frame:
+                del frame.DerivationImageSequence

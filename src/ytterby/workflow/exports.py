@@ -1,0 +1,173 @@
+"""What a case leaves behind: tables, JSON, report page, dose maps and segments; all of it, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+import ytterby
+from ytterby.dicom.identity import DicomHeader, content_uid
+from ytterby.dicom.write import write_dose, write_segmentation
+from ytterby.files.analysistables import write_table
+from ytterby.files.nifti import write_nifti
+from ytterby.imaging.sample import resample
+from ytterby.model.dose import CaseDose, SegmentDose
+from ytterby.model.segment import Role, Segment
+from ytterby.model.treatment import Session
+from ytterby.model.volume import Volume
+from ytterby.report.case_page import write_case_page
+from ytterby.workflow.outputs import whole_or_nothing
+from ytterby.workflow.provenance import write_json
+
+__all__ = ["case_record", "write_case"]
+
+# Columns of doses.csv, in the order of docs/reference.
+_DOSE_COLUMNS = (
+    "segment",
+    "role",
+    "volume_ml",
+    "mass_kg",
+    "activity_fraction",
+    "mean_dose_gy",
+    "mean_dose_uncertainty_gy",
+    "min_dose_gy",
+    "max_dose_gy",
+    "d98_gy",
+    "d95_gy",
+    "d90_gy",
+    "d70_gy",
+    "d50_gy",
+    "d2_gy",
+    "v100gy_fraction",
+    "bed_mean_gy",
+    "engine",
+    "method",
+)
+
+
+def write_case(
+    out: Path,
+    *,
+    dose: CaseDose,
+    dose_map: Volume,
+    image: Volume,
+    ct: Volume | None,
+    segments: Sequence[Segment],
+    sessions: Sequence[Session],
+    simulated: bool,
+) -> None:
+    """Write doses.csv, dvh.csv, case.json, report.html, dose.nii.gz, dose.dcm and segments.dcm into ``out``."""
+    with whole_or_nothing(out) as folder:
+        write_table(folder / "doses.csv", pd.DataFrame([_dose_row(row) for row in dose.doses]))
+        write_table(folder / "dvh.csv", _histograms(dose))
+        write_nifti(folder / "dose.nii.gz", dose_map)
+        header = _header(dose.patient_id, image, ct, sessions, simulated=simulated)
+        write_dose(dose_map if ct is None else resample(dose_map, ct.grid), folder / "dose.dcm", header)
+        write_segmentation(_on_one_grid(segments, ct), folder / "segments.dcm", header)
+        write_case_page(
+            folder / "report.html",
+            dose=dose,
+            dose_map=dose_map,
+            image=image,
+            ct=ct,
+            segments=segments,
+            sessions=sessions,
+            simulated=simulated,
+            software=f"ytterby {ytterby.__version__}",
+        )
+        write_json(folder / "case.json", case_record(dose, image=image, sessions=sessions, simulated=simulated))
+
+
+def case_record(dose: CaseDose, *, image: Volume, sessions: Sequence[Session], simulated: bool) -> dict[str, Any]:
+    """Everything that the dosimetry found, as JSON holds it (unrounded; units in the names)."""
+    tumours = [row for row in dose.doses if row.role is Role.TUMOUR]
+    mass_kg = sum(row.mass_kg for row in tumours)
+    mad_gy = sum(row.mean_dose_gy * row.mass_kg for row in tumours) / mass_kg if tumours else None
+    return {
+        "schema": 1,
+        "patient_id": dose.patient_id,
+        "simulated": simulated,
+        "software": {"name": "ytterby", "version": ytterby.__version__},
+        "research_use_only": True,
+        "options": asdict(dose.options),
+        "image": {
+            "quantity": image.quantity.value,
+            "shape": list(image.grid.shape),
+            "spacing_mm": list(image.grid.spacing_mm),
+            "affine_lps": image.grid.affine.tolist(),
+            "frame_of_reference": image.frame_of_reference,
+            "reference_time": None if image.reference_time is None else image.reference_time.isoformat(),
+        },
+        "sessions": [
+            {
+                "session_id": session.session_id,
+                "device": session.device.value,
+                "administered_activity_gbq": session.administered_activity_gbq,
+                "administered_at": session.administered_at.isoformat(),
+                "residual_fraction": session.residual_fraction,
+                "net_activity_gbq": session.net_activity_gbq,
+                "lung_shunt_fraction": session.lung_shunt_fraction,
+                "perfused": list(session.perfused),
+            }
+            for session in sessions
+        ],
+        "doses": [_dose_row(row) for row in dose.doses],
+        "tumours": {"n": len(tumours), "mass_kg": mass_kg, "mean_dose_gy": mad_gy},
+        "single_compartment": [asdict(row) for row in dose.single_compartment],
+        "lungs": [asdict(row) for row in dose.lungs],
+        "activity_balance": {**asdict(dose.balance), "closure_fraction": dose.balance.closure_fraction},
+        "warnings": [asdict(notice) for notice in dose.notices],
+    }
+
+
+def _dose_row(row: SegmentDose) -> dict[str, Any]:
+    values = {field.name: getattr(row, field.name) for field in fields(row)}
+    values["role"] = row.role.value
+    return {name: values[name] for name in _DOSE_COLUMNS}
+
+
+def _histograms(dose: CaseDose) -> pd.DataFrame:
+    parts = [
+        pd.DataFrame(
+            {
+                "segment": curve.segment,
+                "role": curve.role.value,
+                "dose_gy": curve.dose_gy.round(9),
+                "volume_fraction": curve.volume_fraction,
+            }
+        )
+        for curve in dose.histograms
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _on_one_grid(segments: Sequence[Segment], ct: Volume | None) -> tuple[Segment, ...]:
+    """Segments as one DICOM SEG can hold them: on the CT's grid, or on the first segment's."""
+    grid = segments[0].grid if ct is None else ct.grid
+    carried = (segment.on_grid(grid) for segment in segments)
+    return tuple(segment for segment in carried if not segment.is_empty)
+
+
+def _header(
+    patient_id: str, image: Volume, ct: Volume | None, sessions: Sequence[Session], *, simulated: bool
+) -> DicomHeader:
+    """Identity of the written objects: one study a patient, dated by the first administration, UIDs from the content."""
+    frame = image.frame_of_reference or (ct.frame_of_reference if ct is not None else "")
+    first = min(session.administered_at for session in sessions)
+    return DicomHeader(
+        patient_id=patient_id,
+        patient_name=patient_id,
+        patient_sex="",
+        study_uid=content_uid("ytterby dosimetry", patient_id, frame, first.isoformat()),
+        study_date=first.strftime("%Y%m%d"),
+        study_time=first.strftime("%H%M%S"),
+        uid_seed=patient_id,
+        frame_of_reference_uid=frame or content_uid("frame of reference", patient_id, first.isoformat()),
+        series_description="Ytterby dosimetry",
+        timezone_offset=first.strftime("%z")[:5],
+        simulated=simulated,
+    )

@@ -1,0 +1,78 @@
+"""Reading what a case names, whatever format it has: the suffix says which reader, and DICOM is what has none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ytterby.dicom.read import read_volume
+from ytterby.dicom.segmentation import read_segments
+from ytterby.dicom.series import Series, scan
+from ytterby.errors import ConfigurationError, DicomError, SegmentError
+from ytterby.files.nifti import read_nifti, read_nifti_segments
+from ytterby.files.nrrd import read_nrrd, read_nrrd_segments
+from ytterby.model.segment import Segment
+from ytterby.model.volume import Volume
+
+__all__ = ["load_segments", "load_volume", "only_series"]
+
+_NIFTI = (".nii", ".nii.gz")
+_NRRD = (".nrrd", ".nhdr")
+
+
+def load_volume(path: Path, *, roles: tuple[str, ...], time_zone: str | None = None) -> Volume:
+    """The volume of a NIfTI or NRRD file, of a DICOM file, or of the one series of a DICOM folder with one of the ``roles``.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, or a folder holds no series of these roles, or several.
+    """
+    name = path.name.lower()
+    if path.is_file() and name.endswith(_NIFTI):
+        return read_nifti(path)
+    if path.is_file() and name.endswith(_NRRD):
+        return read_nrrd(path)
+    return read_volume(only_series(path, roles), time_zone=time_zone)
+
+
+def load_segments(path: Path, *, labels: Mapping[int, str] | None = None) -> tuple[Segment, ...]:
+    """The segments of a DICOM SEG (a file, or the one in a folder), a .seg.nrrd, or a NIfTI or NRRD label map with ``labels``."""
+    name = path.name.lower()
+    if path.is_file() and name.endswith(_NIFTI):
+        if not labels:
+            raise ConfigurationError(
+                "a NIfTI label map does not say what its labels mean",
+                where=path.name,
+                remedy="state segments.labels, e.g. {1: liver, 2: Tumour 1}",
+            )
+        return read_nifti_segments(path, labels=labels)
+    if path.is_file() and name.endswith(_NRRD):
+        return read_nrrd_segments(path, labels=labels)
+    return read_segments(only_series(path, ("segmentation",)).files[0])
+
+
+def only_series(path: Path, roles: tuple[str, ...]) -> Series:
+    """The one series at a path that has one of the ``roles``; a single file is taken whatever its role."""
+    found = scan(path)
+    if path.is_file():
+        return found.series[0]
+    fitting = [series for series in found.series if series.role in roles]
+    if len(fitting) == 1:
+        return fitting[0]
+    wanted = " or ".join(roles)
+    if fitting:
+        listed = ", ".join(f"{series.description or series.kind} ({series.path.name})" for series in fitting)
+        raise DicomError(
+            f"{len(fitting)} series could be the {wanted}: {listed}",
+            where=str(path),
+            remedy="name the file or the folder of the one that is meant",
+        )
+    kinds = ", ".join(sorted({f"{series.kind} ({series.role})" for series in found.series})) or "no DICOM series"
+    error = SegmentError if roles == ("segmentation",) else DicomError
+    skipped = f"; skipped: {found.skipped[0].path.name}: {found.skipped[0].reason}" if found.skipped else ""
+    raise error(
+        f"no series is a {wanted}; found: {kinds}{skipped}",
+        where=str(path),
+        remedy="run 'ytterby inspect' on the folder",
+    )

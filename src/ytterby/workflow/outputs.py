@@ -1,0 +1,40 @@
+"""Output folders: what is written appears as a whole at the end, or not at all."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ytterby.errors import ConfigurationError
+
+__all__ = ["whole_or_nothing"]
+
+
+@contextmanager
+def whole_or_nothing(out: Path) -> Iterator[Path]:
+    """A folder to write into, whose entries move to ``out`` when all went well; when not, it is removed and ``out`` is untouched.
+
+    Entries of ``out`` that have the name of a new one (an earlier run's) are replaced; others stay.
+
+    Raises
+    ------
+    ConfigurationError
+        ``out`` is a file.
+    """
+    if out.exists() and not out.is_dir():
+        raise ConfigurationError("the output is a file", where=str(out), remedy="name a folder")
+    making = out.with_name(f".{out.name}.unfinished")
+    shutil.rmtree(making, ignore_errors=True)
+    making.mkdir(parents=True)
+    try:
+        yield making
+        out.mkdir(parents=True, exist_ok=True)
+        for entry in sorted(making.iterdir()):
+            place = out / entry.name
+            if place.is_dir() and not place.is_symlink():
+                shutil.rmtree(place)
+            entry.replace(place)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)

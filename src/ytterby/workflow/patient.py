@@ -1,0 +1,151 @@
+"""A patient of a study folder, made into a case: which image, which CT, which segments with which roles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ytterby.dicom.read import read_volume
+from ytterby.dicom.series import Series, scan
+from ytterby.dosimetry.case import ImagedSessions
+from ytterby.errors import DicomError, FileFormatError, SegmentError
+from ytterby.files.studyfile import StudyFile
+from ytterby.model.dose import Notice, Radiobiology, Tissue
+from ytterby.model.patient import Patient
+from ytterby.model.segment import Role, Segment
+from ytterby.model.treatment import Session
+from ytterby.model.volume import Volume
+from ytterby.workflow.case import IMAGE_ROLES, Case, half_life_hours, stated_unit
+from ytterby.workflow.loading import load_segments, load_volume
+
+__all__ = ["patient_case"]
+
+
+def patient_case(
+    folder: Path, study: StudyFile, patient: Patient, images: Mapping[str, str], *, notices: Sequence[str] = ()
+) -> Case:
+    """The case of one patient of a study folder.
+
+    ``images`` says, by session_id, which series or file a session's image is ("": the one in the patient's imaging folder).
+
+    Raises
+    ------
+    InputError
+        A folder, series, segment or unit is missing, or cannot be told apart.
+    """
+    imaging = folder / "imaging" / patient.patient_id
+    if not imaging.is_dir():
+        raise FileFormatError(
+            "the patient has no imaging folder", where=str(imaging), remedy="add it, or exclude the patient"
+        )
+    series = scan(imaging).series
+    imaged = _imaged_sessions(folder, imaging, series, study, patient, images)
+    image = imaged[0].image
+    radiobiology = None
+    if study.radiobiology is not None:
+        tumour, normal = study.radiobiology.tumour, study.radiobiology.normal
+        radiobiology = Radiobiology(
+            Tissue(tumour.alpha_beta_gy, tumour.repair_hours), Tissue(normal.alpha_beta_gy, normal.repair_hours)
+        )
+    return Case(
+        patient_id=patient.patient_id,
+        imaged=imaged,
+        segments=_segments(folder / "segments" / patient.patient_id, study),
+        options=study.options.dose_options(),
+        ct=_own_ct(series, image, study.time_zone),
+        radiobiology=radiobiology,
+        simulated=study.simulated,
+        notices=tuple(Notice("input", text) for text in notices),
+    )
+
+
+def _imaged_sessions(
+    folder: Path,
+    imaging: Path,
+    series: Sequence[Series],
+    study: StudyFile,
+    patient: Patient,
+    images: Mapping[str, str],
+) -> tuple[ImagedSessions, ...]:
+    shared: dict[str, list[Session]] = {}
+    for session in patient.sessions:
+        shared.setdefault(images.get(session.session_id, ""), []).append(session)
+    kind = study.image.kind
+    return tuple(
+        ImagedSessions(
+            stated_unit(
+                _image(folder, imaging, series, study, named),
+                study.image.unit,
+                None,
+                f"image of patient '{patient.patient_id}'" + (f" ({named})" if named else ""),
+            ),
+            tuple(sessions),
+            half_life_hours(kind),
+        )
+        for named, sessions in shared.items()
+    )
+
+
+def _image(folder: Path, imaging: Path, series: Sequence[Series], study: StudyFile, named: str) -> Volume:
+    """The image that a session names by file, by series UID, or not at all (the only one that fits)."""
+    roles = IMAGE_ROLES[study.image.kind]
+    if named:
+        for one in series:
+            if one.uid == named:
+                return read_volume(one, time_zone=study.time_zone)
+        for place in (imaging / named, folder / named):
+            if place.exists() and place.resolve().is_relative_to(folder.resolve()):
+                return load_volume(place, roles=roles, time_zone=study.time_zone)
+        raise DicomError(
+            f"there is no file and no series '{named}'",
+            where=f"sessions.csv, column image; {imaging}",
+            remedy="name a file below the patient's imaging folder, or a series UID",
+        )
+    fitting = [one for one in series if one.role in roles]
+    if len(fitting) == 1:
+        return read_volume(fitting[0], time_zone=study.time_zone)
+    found = ", ".join(f"{one.kind} ({one.role}) {one.path.name}" for one in series) or "no DICOM series"
+    raise DicomError(
+        f"{len(fitting)} series fit the image kind {study.image.kind}; found: {found}",
+        where=str(imaging),
+        remedy="leave one, or name the image in sessions.csv (column image)",
+    )
+
+
+def _own_ct(series: Sequence[Series], image: Volume, time_zone: str | None) -> Volume | None:
+    """The CT of the image's own frame of reference; None where there is none."""
+    for one in series:
+        if one.kind == "ct" and one.frame_of_reference and one.frame_of_reference == image.frame_of_reference:
+            return read_volume(one, time_zone=time_zone)
+    return None
+
+
+def _segments(place: Path, study: StudyFile) -> tuple[Segment, ...]:
+    """Every segment of the patient's segmentation files whose name has a role in study.yaml."""
+    files = sorted(path for path in place.rglob("*") if path.is_file()) if place.is_dir() else []
+    if not files:
+        raise SegmentError(
+            "the patient has no segmentation",
+            where=str(place),
+            remedy="add a DICOM SEG or a .seg.nrrd, or exclude the patient",
+        )
+    chosen: list[Segment] = []
+    names: list[str] = []
+    for path in files:
+        for segment in load_segments(path):
+            names.append(segment.name)
+            role = study.role_of(segment.name)
+            if role is Role.OTHER:
+                continue
+            if any(segment.name == other.name for other in chosen):
+                raise SegmentError(
+                    f"two segments are called '{segment.name}'", where=str(path), remedy="give each its own name"
+                )
+            chosen.append(segment.relabelled(segment.name, role, segment.method).require_voxels())
+    if not chosen:
+        raise SegmentError(
+            f"no segment's name fits a pattern of study.yaml; found: {', '.join(names)}",
+            where=str(place),
+            remedy="correct roles in study.yaml",
+        )
+    return tuple(chosen)

@@ -1,0 +1,228 @@
+"""A whole study: check its folder, run every patient, and hand the tables to the analysis."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ytterby.cohort.assemble import (
+    AssessmentRules,
+    PatientRecord,
+    analysis_tables,
+    mean_tumour_dose_gy,
+    patient_record,
+)
+from ytterby.errors import InconsistentStudy, MissingMeasurement, Problem
+from ytterby.files.analysistables import write_analysis_tables
+from ytterby.files.planfile import read_plan
+from ytterby.files.studyfile import StudyFile, read_study
+from ytterby.files.studytables import StudyTables, read_study_tables
+from ytterby.model.patient import Patient
+from ytterby.model.treatment import Device
+from ytterby.physics.nuclides import HO166, Y90
+from ytterby.workflow.analyse import analyse_folder
+from ytterby.workflow.case import run_case
+from ytterby.workflow.engine import Outcome, Progress, run_tasks
+from ytterby.workflow.outputs import whole_or_nothing
+from ytterby.workflow.patient import patient_case
+from ytterby.workflow.truth import TruthComparison, truth_of
+
+__all__ = ["CaseSummary", "StudyRun", "check_study", "run_study"]
+
+HALF_LIFE_HOURS: Mapping[Device, float] = {
+    Device.GLASS: Y90.half_life_hours,
+    Device.RESIN: Y90.half_life_hours,
+    Device.HOLMIUM: HO166.half_life_hours,
+}
+
+
+@dataclass(frozen=True)
+class CaseSummary:
+    """What the study's report says of one patient: where the page is, the MAD, and what has to be known."""
+
+    patient_id: str
+    page: str
+    mad_gy: float | None
+    notices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """A finished run: how many patients are done, which failed and why, the page to open, and, simulated, the truth."""
+
+    finished: int
+    failed: tuple[Outcome[PatientResult], ...]
+    index: Path
+    truth: TruthComparison | None
+
+
+@dataclass(frozen=True)
+class PatientResult:
+    """Rows of the analysis tables of one patient, and the line in the report."""
+
+    record: PatientRecord
+    summary: CaseSummary
+
+
+@dataclass(frozen=True, eq=False)
+class PatientTask:
+    """What a worker needs to run one patient; plain values only, so that it can cross to another process."""
+
+    folder: Path
+    out: Path
+    study: StudyFile
+    patient: Patient
+    images: Mapping[str, str]
+    rules: AssessmentRules
+    notices: tuple[str, ...] = field(default=())
+
+
+def check_study(folder: Path) -> tuple[Problem, ...]:
+    """Everything that is wrong with a study, with file, row and column; nothing is run.
+
+    Raises
+    ------
+    ConfigurationError
+        study.yaml or the analysis plan cannot be read.
+    """
+    study = read_study(folder)
+    read_plan(study.analysis)
+    tables = read_study_tables(folder, study, half_life_hours=HALF_LIFE_HOURS)
+    problems = list(tables.problems)
+    for patient in tables.cohort.included:
+        for room in ("imaging", "segments"):
+            if not (folder / room / patient.patient_id).is_dir():
+                problems.append(
+                    Problem(
+                        "red",
+                        f"patient '{patient.patient_id}' has no folder {room}/{patient.patient_id}",
+                        file=room,
+                        remedy="add it, or give the patient an exclusion_reason in patients.csv",
+                    )
+                )
+    return tuple(problems)
+
+
+def run_study(folder: Path, out: Path, *, workers: int = 1, progress: Progress | None = None) -> StudyRun:
+    """Run every included patient of a study folder and its analysis; ``out`` gets cases/, tables/ and the report.
+
+    A patient whose data are wrong is listed and left out; the others are finished.
+
+    Raises
+    ------
+    InconsistentStudy
+        A table as a whole cannot be read, or no patient could be run; carries every problem.
+    ConfigurationError
+        study.yaml or the analysis plan is wrong.
+    """
+    study = read_study(folder)
+    plan = read_plan(study.analysis)
+    tables = read_study_tables(folder, study, half_life_hours=HALF_LIFE_HOURS)
+    if not tables.is_readable:
+        raise InconsistentStudy(
+            "the tables of the study cannot be read",
+            where=str(folder),
+            remedy="mend these first ('ytterby study check' lists them again)",
+            problems=tuple(problem for problem in tables.general if problem.level == "red"),
+        )
+    rules = _rules(study, deaths=plan.deaths.value)
+    with whole_or_nothing(out) as making:
+        outcomes = _run_patients(folder, making, study, tables, rules, workers=workers, progress=progress)
+        done = [outcome.value for outcome in outcomes if outcome.value is not None]
+        failed = tuple(outcome for outcome in outcomes if outcome.value is None)
+        if not done:
+            raise InconsistentStudy(
+                "no patient could be run",
+                where=str(folder),
+                remedy="mend what is listed",
+                problems=tuple(Problem("red", f"patient {one.key}: {one.failure}") for one in failed),
+            )
+        reasons = Counter(patient.exclusion_reason for patient in tables.cohort.patients if not patient.is_included)
+        if failed:
+            reasons["could not be computed"] += len(failed)
+        assembled = analysis_tables(
+            [result.record for result in done], exclusions=reasons, simulated=study.simulated, source=study.name
+        )
+        write_analysis_tables(making / "tables", assembled)
+        truth = truth_of(folder, assembled) if study.simulated else None
+        analyse_folder(
+            making / "tables",
+            making,
+            plan=study.analysis,
+            simulated=study.simulated,
+            title=study.name,
+            cases=[result.summary for result in done],
+            truth=truth,
+            inputs=(folder,),
+        )
+    return StudyRun(len(done), failed, out / "report" / "index.html", truth)
+
+
+def _run_patients(
+    folder: Path,
+    out: Path,
+    study: StudyFile,
+    tables: StudyTables,
+    rules: AssessmentRules,
+    *,
+    workers: int,
+    progress: Progress | None,
+) -> tuple[Outcome[PatientResult], ...]:
+    """Outcome of each included patient, in the order of patients.csv; those with red problems fail without being run."""
+    blocked = set(tables.blocked)
+    ready = [
+        (patient.patient_id, _task(folder, out, study, patient, tables, rules))
+        for patient in tables.cohort.included
+        if patient.patient_id not in blocked
+    ]
+    outcomes = {outcome.key: outcome for outcome in run_tasks(run_patient, ready, workers=workers, progress=progress)}
+    for patient_id in blocked:
+        red = [str(problem) for problem in tables.by_patient[patient_id] if problem.level == "red"]
+        outcomes[patient_id] = Outcome(patient_id, failure="; ".join(red))
+    return tuple(outcomes[patient.patient_id] for patient in tables.cohort.included)
+
+
+def _task(
+    folder: Path, out: Path, study: StudyFile, patient: Patient, tables: StudyTables, rules: AssessmentRules
+) -> PatientTask:
+    return PatientTask(
+        folder=folder,
+        out=out / "cases" / patient.patient_id,
+        study=study,
+        patient=replace(patient, attributes=dict(patient.attributes)),
+        images={session: path for (owner, session), path in tables.images.items() if owner == patient.patient_id},
+        rules=rules,
+        notices=tuple(
+            str(problem) for problem in tables.by_patient.get(patient.patient_id, ()) if problem.level == "amber"
+        ),
+    )
+
+
+def run_patient(task: PatientTask) -> PatientResult:
+    """Dosimetry, response, toxicity and endpoints of one patient; writes the case's folder."""
+    patient = task.patient
+    if not patient.sessions:
+        raise MissingMeasurement(
+            "the patient has no treatment session",
+            where=f"sessions.csv, patient '{patient.patient_id}'",
+            remedy="add the session, or give the patient an exclusion_reason in patients.csv",
+        )
+    case = patient_case(task.folder, task.study, patient, task.images, notices=task.notices)
+    dose = run_case(case, task.out)
+    record = patient_record(patient, dose, task.rules)
+    page = f"../cases/{patient.patient_id}/report.html"
+    notices = tuple(notice.message for notice in dose.notices)
+    return PatientResult(record, CaseSummary(patient.patient_id, page, mean_tumour_dose_gy(dose), notices))
+
+
+def _rules(study: StudyFile, *, deaths: str) -> AssessmentRules:
+    tests: Sequence[str] = () if study.toxicity is None else study.toxicity.tests
+    return AssessmentRules(
+        minimum_diameter_mm=study.response.minimum_diameter_mm,
+        maximum_lesions=study.response.maximum_lesions,
+        deaths=deaths,
+        toxicity_tests=tuple(tests),
+        toxicity_window_months=0.0 if study.toxicity is None else study.toxicity.window_months,
+    )
