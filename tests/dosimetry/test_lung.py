@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 from ytterby.dosimetry.lung import activity_for_lung_dose_gbq, lung_dose_gy, planar_lung_shunt
 from ytterby.errors import DomainError
 
-PLANAR = {"anterior_lung": 20e3, "posterior_lung": 25e3, "anterior_liver": 400e3, "posterior_liver": 350e3}
+PLANAR = {
+    "anterior_lung_counts": 20e3,
+    "posterior_lung_counts": 25e3,
+    "anterior_liver_counts": 400e3,
+    "posterior_liver_counts": 350e3,
+}
 
 
 def test_worked_lung_dose_and_limit():
@@ -58,7 +63,9 @@ def test_no_shunt_no_dose_and_no_limit():
         activity_for_lung_dose_gbq(30, 0, lung_mass_kg=1, energy_j_per_gbq=50)
 
 
-@pytest.mark.parametrize("change", [{"anterior_lung": -1}, {"posterior_liver": 0}, {"anterior_liver": math.nan}])
+@pytest.mark.parametrize(
+    "change", [{"anterior_lung_counts": -1}, {"posterior_liver_counts": 0}, {"anterior_liver_counts": math.nan}]
+)
 def test_counts_out_of_range_are_named(change):
     with pytest.raises(DomainError, match=r"liver|lung"):
         planar_lung_shunt(**PLANAR | change)

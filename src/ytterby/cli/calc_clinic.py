@@ -146,8 +146,8 @@ def ctcae(
     if unit is not None:
         constants["unit"] = unit
 
-    def standard(number: float | None) -> float | None:
-        return number if number is None or unit is None else in_standard_unit(test, number, unit=unit)
+    def standard(value: float | None) -> float | None:
+        return value if value is None or unit is None else in_standard_unit(test, value, unit=unit)
 
     grade = ctcae_grade(
         test,

@@ -40,8 +40,8 @@ def mird(
     activity_gbq: ActivityOrNone = None,
     dose_gy: Annotated[float | None, typer.Option("--dose-gy", help="Wanted mean dose: answers the activity.")] = None,
     density_g_ml: Density = TISSUE_DENSITY_G_ML,
-    lung_shunt: LungShuntOption = 0.0,
-    residual: Residual = 0.0,
+    lung_shunt_fraction: LungShuntOption = 0.0,
+    residual_fraction: Residual = 0.0,
     energy_j_per_gbq: EnergyPerGbq = ENERGY_J_PER_GBQ,
     as_json: AsJson = False,
 ) -> None:
@@ -54,8 +54,8 @@ def mird(
         required(activity_gbq if given == "activity_gbq" else dose_gy, given),
         mass_kg(volume_ml, density_g_ml=density_g_ml),
         energy_j_per_gbq=energy_j_per_gbq,
-        lung_shunt_fraction=lung_shunt,
-        residual_fraction=residual,
+        lung_shunt_fraction=lung_shunt_fraction,
+        residual_fraction=residual_fraction,
     )
     if given == "activity_gbq":
         values, formula = {"mean_dose_gy": result}, "D = K A (1 - F)(1 - R) / M"
@@ -67,8 +67,8 @@ def mird(
         {
             "energy_j_per_gbq": energy_j_per_gbq,
             "density_g_ml": density_g_ml,
-            "lung_shunt_fraction": lung_shunt,
-            "residual_fraction": residual,
+            "lung_shunt_fraction": lung_shunt_fraction,
+            "residual_fraction": residual_fraction,
         },
         f"MIRD single compartment, EANM guideline 2022, doi:10.1007/s00259-021-05600-z; {energy_source(energy_j_per_gbq)}",
     )
@@ -104,8 +104,8 @@ def partition(
     tumour_ml: Annotated[float, typer.Option("--tumour-ml", help="Volume of the tumours (mL).")],
     normal_ml: Annotated[float, typer.Option("--normal-ml", help="Volume of normal liver, without tumours (mL).")],
     tn_ratio: Annotated[float, typer.Option("--tn-ratio", help="Counts per mass, tumour over normal liver.")],
-    lung_shunt: LungShuntOption = 0.0,
-    residual: Residual = 0.0,
+    lung_shunt_fraction: LungShuntOption = 0.0,
+    residual_fraction: Residual = 0.0,
     density_g_ml: Density = TISSUE_DENSITY_G_ML,
     lung_mass_kg: LungMass = LUNG_MASS_KG,
     energy_j_per_gbq: EnergyPerGbq = ENERGY_J_PER_GBQ,
@@ -121,15 +121,15 @@ def partition(
         tumour_mass_kg=mass_kg(tumour_ml, density_g_ml=density_g_ml),
         normal_mass_kg=mass_kg(normal_ml, density_g_ml=density_g_ml),
         energy_j_per_gbq=energy_j_per_gbq,
-        lung_shunt_fraction=lung_shunt,
-        residual_fraction=residual,
+        lung_shunt_fraction=lung_shunt_fraction,
+        residual_fraction=residual_fraction,
     )
     lungs = lung_dose_gy(
         activity_gbq,
-        lung_shunt,
+        lung_shunt_fraction,
         lung_mass_kg=lung_mass_kg,
         energy_j_per_gbq=energy_j_per_gbq,
-        residual_fraction=residual,
+        residual_fraction=residual_fraction,
     )
     answer = Answer(
         {"tumour_dose_gy": doses.tumour_dose_gy, "normal_dose_gy": doses.normal_dose_gy, "lung_dose_gy": lungs},
@@ -138,8 +138,8 @@ def partition(
             "energy_j_per_gbq": energy_j_per_gbq,
             "density_g_ml": density_g_ml,
             "lung_mass_kg": lung_mass_kg,
-            "lung_shunt_fraction": lung_shunt,
-            "residual_fraction": residual,
+            "lung_shunt_fraction": lung_shunt_fraction,
+            "residual_fraction": residual_fraction,
         },
         f"Ho 1996, doi:10.1007/BF01084369; {energy_source(energy_j_per_gbq)}",
     )
@@ -152,8 +152,8 @@ def multi(
         list[str],
         typer.Option("--compartment", help="NAME:VOLUME_ML:COUNTS, once for each part of the whole liver."),
     ],
-    lung_shunt: LungShuntOption = 0.0,
-    residual: Residual = 0.0,
+    lung_shunt_fraction: LungShuntOption = 0.0,
+    residual_fraction: Residual = 0.0,
     density_g_ml: Density = TISSUE_DENSITY_G_ML,
     energy_j_per_gbq: EnergyPerGbq = ENERGY_J_PER_GBQ,
     as_json: AsJson = False,
@@ -166,8 +166,8 @@ def multi(
         activity_gbq,
         parts,
         energy_j_per_gbq=energy_j_per_gbq,
-        lung_shunt_fraction=lung_shunt,
-        residual_fraction=residual,
+        lung_shunt_fraction=lung_shunt_fraction,
+        residual_fraction=residual_fraction,
     )
     liver_kg = sum(part.mass_kg for part in parts)
     liver_dose_gy = sum(doses[part.name] * part.mass_kg for part in parts) / liver_kg
@@ -177,8 +177,8 @@ def multi(
         {
             "energy_j_per_gbq": energy_j_per_gbq,
             "density_g_ml": density_g_ml,
-            "lung_shunt_fraction": lung_shunt,
-            "residual_fraction": residual,
+            "lung_shunt_fraction": lung_shunt_fraction,
+            "residual_fraction": residual_fraction,
         },
         f"Chiesa 2021, doi:10.1186/s40658-021-00394-3; {energy_source(energy_j_per_gbq)}",
     )
@@ -187,7 +187,7 @@ def multi(
 
 def lung(
     activity_gbq: ActivityOrNone = None,
-    lung_shunt: Annotated[
+    lung_shunt_fraction: Annotated[
         float | None, typer.Option("--lung-shunt", help="Lung shunt, a fraction: 2.9 % is 0.029.")
     ] = None,
     planar: Annotated[
@@ -196,7 +196,7 @@ def lung(
     ] = None,
     dose_gy: Annotated[float | None, typer.Option("--dose-gy", help="Lung dose limit: answers the activity.")] = None,
     lung_mass_kg: LungMass = LUNG_MASS_KG,
-    residual: Residual = 0.0,
+    residual_fraction: Residual = 0.0,
     energy_j_per_gbq: EnergyPerGbq = ENERGY_J_PER_GBQ,
     as_json: AsJson = False,
 ) -> None:
@@ -204,16 +204,16 @@ def lung(
     from ytterby.dosimetry.lung import activity_for_lung_dose_gbq, lung_dose_gy, planar_lung_shunt
 
     if only_one(planar=planar, activity_gbq=activity_gbq, dose_gy=dose_gy) == "planar" and planar is not None:
-        if lung_shunt is not None:
+        if lung_shunt_fraction is not None:
             raise ConfigurationError(
                 "--planar finds the lung shunt, and --lung-shunt states it", remedy="give one of them"
             )
         front_lung, back_lung, front_liver, back_liver = planar
         shunt = planar_lung_shunt(
-            anterior_lung=front_lung,
-            posterior_lung=back_lung,
-            anterior_liver=front_liver,
-            posterior_liver=back_liver,
+            anterior_lung_counts=front_lung,
+            posterior_lung_counts=back_lung,
+            anterior_liver_counts=front_liver,
+            posterior_liver_counts=back_liver,
         )
         answer = Answer(
             {"lung_shunt_fraction": shunt.lung_shunt_fraction},
@@ -223,14 +223,14 @@ def lung(
         )
         show(answer, as_json=as_json)
         return
-    stated_shunt = required(lung_shunt, "--lung-shunt")
+    stated_shunt = required(lung_shunt_fraction, "--lung-shunt")
     compute, amount = (lung_dose_gy, activity_gbq) if dose_gy is None else (activity_for_lung_dose_gbq, dose_gy)
     result = compute(
         required(amount, "--activity-gbq"),
         stated_shunt,
         lung_mass_kg=lung_mass_kg,
         energy_j_per_gbq=energy_j_per_gbq,
-        residual_fraction=residual,
+        residual_fraction=residual_fraction,
     )
     answer = Answer(
         {"lung_dose_gy": result} if dose_gy is None else {"activity_gbq": result},
@@ -239,7 +239,7 @@ def lung(
             "energy_j_per_gbq": energy_j_per_gbq,
             "lung_mass_kg": lung_mass_kg,
             "lung_shunt_fraction": stated_shunt,
-            "residual_fraction": residual,
+            "residual_fraction": residual_fraction,
         },
         f"Kao 2014, doi:10.1186/s13550-014-0033-7; {energy_source(energy_j_per_gbq)}",
     )

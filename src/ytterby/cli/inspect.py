@@ -75,8 +75,6 @@ def _show_problems(console: Console, found: Found) -> None:
 
 
 def _facts(found: Found) -> list[tuple[str, str]]:
-    from ytterby.dicom.geometry import slice_direction
-
     facts = [("path", str(found.path) + (f" ({found.n_files} files)" if found.n_files > 1 else ""))]
     if found.description:
         facts.append(("named", found.description))
@@ -84,7 +82,7 @@ def _facts(found: Found) -> list[tuple[str, str]]:
         facts.append(("size", " x ".join(map(str, found.shape))))
     if found.grid is not None:
         spacing = " x ".join(f"{value:.4g}" for value in found.grid.spacing_mm)
-        facts.append(("spacing", f"{spacing} mm, slices run {slice_direction(found.grid)}"))
+        facts.append(("spacing", f"{spacing} mm, slices run {found.slice_direction}"))
     if found.unit:
         facts.append(("unit", found.unit))
     if found.total_counts is not None:

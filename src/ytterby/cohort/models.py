@@ -96,7 +96,7 @@ def _records(term: CoxTerm, covariate: CodedCovariate, n: int, events: int) -> l
 def _power(ratio: float) -> float:
     """The hazard ratio of 100 units; infinite where a float cannot hold it."""
     try:
-        return ratio**HUNDRED_GY
+        return math.pow(ratio, HUNDRED_GY)
     except OverflowError:
         return math.inf
 
@@ -144,6 +144,8 @@ def cox_models(
         "entry": {
             "rule": plan.entry.value,
             "entry_p": plan.entry_p,
+            "rule_in_words": _rule(plan),
+            "covariates": [covariate.name for covariate in entering],
             "entered": [term for covariate in entering for term in covariate.terms],
             "explanation": _explanation(entering, plan),
         },
@@ -171,13 +173,16 @@ def _entering(
     return chosen
 
 
-def _explanation(entering: list[CodedCovariate], plan: AnalysisPlan) -> str:
-    rule = {
+def _rule(plan: AnalysisPlan) -> str:
+    return {
         Entry.PAPER: f"a covariate with any univariate P below {plan.entry_p:g} enters with all its terms",
         Entry.BY_TERM: f"a term with univariate P below {plan.entry_p:g} enters",
         Entry.ALL_PRESPECIFIED: "every covariate of the plan enters",
     }[plan.entry]
-    names = [covariate.name for covariate in entering]
+
+
+def _explanation(entering: list[CodedCovariate], plan: AnalysisPlan) -> str:
+    rule, names = _rule(plan), [covariate.name for covariate in entering]
     if not names:
         return f"{rule}; none did, so there is no multivariate model"
     if len(names) == 1:

@@ -16,7 +16,7 @@ __all__ = ["SITES", "THERAPIES", "characteristics"]
 SITES = ("lymph_node", "thyroid", "lung", "adrenal", "peritoneum", "ovary", "bone")
 """Extrahepatic sites, each a 0/1 column ``site_<name>``."""
 
-THERAPIES = ("resection_primary", "resection_liver", "tace", "rfa", "radiotherapy", "somatostatin", "prrt", "systemic")
+THERAPIES = ("resection_primary", "resection_metastasis", "tace", "rfa", "radiotherapy", "somatostatin", "prrt", "systemic")
 """Therapies before and after, each a 0/1 column ``prior_<name>`` and ``later_<name>``; ``prior_therapies`` counts them."""
 
 Row = dict[str, Any]
@@ -48,7 +48,7 @@ def characteristics(tables: AnalysisTables, notices: Notices) -> list[Row]:
         "lung_shunt_fraction",
     ):
         table.number(column)
-    table.categories("portal_vein_thrombosis")
+    table.flag_or_categories("portal_vein_thrombosis")
     table.therapies("prior")
     table.therapies("later")
     table.flag("additional_sirt")
@@ -104,6 +104,14 @@ class _Rows:
         values = texts(self.patients, column)
         ordered = [*first, *(level for level in levels(values) if level not in first)]
         self._counts(column, values, ordered, missing=values.count(""))
+
+    def flag_or_categories(self, column: str) -> None:
+        """A 0/1 column, or one that names kinds."""
+        if self._has(column):
+            if self._is_flag(column):
+                self._flag(column)
+            else:
+                self.categories(column)
 
     def flag(self, column: str) -> None:
         """Counts of a 0/1 column."""

@@ -145,15 +145,15 @@ def open_header(path: Path) -> Header:
             dataset = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=list(_SCANNED))
             after = size - stream.tell()
         header = Header(path, dataset, after)
-        if not len(dataset):
+        _touch(dataset)
+        if not (header.sop_class or text(dataset, "Modality")):
             raise DicomError(
-                "the DICOM file holds nothing after its preamble",
+                "the DICOM file names no kind of object: it is damaged",
                 where=str(path),
                 remedy="copy or export it again from the archive",
             )
         if header.sop_class == "1.2.840.10008.1.3.10":
             raise DicomError("a DICOMDIR, an index without images", where=str(path), remedy="give the images' folder")
-        _touch(dataset)
     except OSError as error:
         raise DicomError(
             f"cannot be read ({error.strerror})", where=str(path), remedy="check its permissions"

@@ -82,6 +82,7 @@ class DicomHeader:
     timezone_offset: str = ""
     patient_birth_date: str = ""
     patient_position: str = "HFS"
+    body_part: str = "LIVER"
     simulated: bool = False
 
     def __post_init__(self) -> None:
@@ -191,6 +192,7 @@ def image_object(header: DicomHeader, *, sop_class: str, modality: str, series_u
     if header.study_description:
         dataset.StudyDescription = header.study_description
     dataset.Modality, dataset.SeriesInstanceUID, dataset.SeriesNumber = modality, series_uid, header.series_number
+    dataset.BodyPartExamined = header.body_part
     if header.series_description:
         dataset.SeriesDescription = header.series_description
     dataset.SeriesDate = dataset.ContentDate = header.series_date or header.study_date

@@ -104,6 +104,7 @@ def write_nm_recon_tomo(
     detector.ImageOrientationPatient = frames.orientation
     dataset.NumberOfDetectors = 1
     dataset.DetectorInformationSequence = Sequence([detector])
+    dataset.NumberOfRotations = 1
     dataset.RotationInformationSequence = Sequence()
     if slope != 1.0:
         dataset.RealWorldValueMappingSequence = Sequence([_counts_mapping(slope)])

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import highdicom
 import numpy as np
+import numpy.typing as npt
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.sequence import Sequence as DicomSequence
 from pydicom.uid import ExplicitVRLittleEndian
 
 from ytterby import __version__
@@ -89,6 +91,7 @@ def write_segmentation(
         series_description=header.series_description or None,
         omit_empty_frames=True,
     )
+    _order_frames(seg, pixels, frames)
     _settle(seg, header, series_uid, with_source=bool(source))
     return save(seg, path)
 
@@ -165,6 +168,27 @@ def _uids_by_slice(
     return found
 
 
+def _order_frames(seg: Dataset, pixels: npt.NDArray[np.uint8], frames: Frames) -> None:
+    """Frames along the normal, segment by segment: ITK takes the first for the origin, and highdicom begins at the far end."""
+    origin, step = frames.grid.affine[:3, 3], frames.grid.affine[:3, 2]
+    placed = []
+    for item in seg.PerFrameFunctionalGroupsSequence:
+        position = np.array(item.PlanePositionSequence[0].ImagePositionPatient, dtype=np.float64)
+        k = int(np.rint((position - origin) @ step / (step @ step)))
+        # What all frames have in common stands in the shared groups: the segment, where there is one alone.
+        named = item if "SegmentIdentificationSequence" in item else seg.SharedFunctionalGroupsSequence[0]
+        placed.append((int(named.SegmentIdentificationSequence[0].ReferencedSegmentNumber), k, item))
+    placed.sort(key=lambda frame: frame[:2])
+    rank = {k: number for number, k in enumerate(sorted({k for _, k, _ in placed}), start=1)}
+    for segment, k, item in placed:
+        item.FrameContentSequence[0].DimensionIndexValues = [segment, rank[k]]
+    seg.PerFrameFunctionalGroupsSequence = DicomSequence([item for _, _, item in placed])
+    packed = np.packbits(
+        np.stack([pixels[k, :, :, segment - 1] for segment, k, _ in placed]), bitorder="little"
+    ).tobytes()
+    seg.PixelData = packed + b"\0" * (len(packed) % 2)
+
+
 def _settle(seg: Dataset, header: DicomHeader, series_uid: str, *, with_source: bool) -> None:
     """Dates from the header and UIDs from content, where highdicom takes the clock and chance."""
     seg.SpecificCharacterSet = "ISO_IR 192"
@@ -174,6 +198,8 @@ def _settle(seg: Dataset, header: DicomHeader, series_uid: str, *, with_source: 
         seg.TimezoneOffsetFromUTC = header.timezone_offset
     if header.study_description:
         seg.StudyDescription = header.study_description
+    for item in seg.get("ContributingEquipmentSequence", []):
+        item.ContributionDateTime = seg.ContentDate + seg.ContentTime
     organization = content_uid(series_uid, "dimensions")
     for item in (*seg.DimensionOrganizationSequence, *seg.DimensionIndexSequence):
         item.DimensionOrganizationUID = organization

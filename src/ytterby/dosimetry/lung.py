@@ -66,7 +66,11 @@ def activity_for_lung_dose_gbq(
 
 
 def planar_lung_shunt(
-    *, anterior_lung: float, posterior_lung: float, anterior_liver: float, posterior_liver: float
+    *,
+    anterior_lung_counts: float,
+    posterior_lung_counts: float,
+    anterior_liver_counts: float,
+    posterior_liver_counts: float,
 ) -> LungShunt:
     """Lung shunt from planar counts, by geometric means: sqrt(Aa Ap) of the lungs over that of lungs and liver.
 
@@ -81,13 +85,13 @@ def planar_lung_shunt(
     Examples
     --------
     >>> shunt = planar_lung_shunt(
-    ...     anterior_lung=20e3, posterior_lung=25e3, anterior_liver=400e3, posterior_liver=350e3
+    ...     anterior_lung_counts=20e3, posterior_lung_counts=25e3, anterior_liver_counts=400e3, posterior_liver_counts=350e3
     ... )
     >>> round(100 * shunt.lung_shunt_fraction, 4)
     5.6391
     """
-    lung = _geometric_mean(anterior_lung, posterior_lung, "lung")
-    liver = _geometric_mean(anterior_liver, posterior_liver, "liver")
+    lung = _geometric_mean(anterior_lung_counts, posterior_lung_counts, "lung")
+    liver = _geometric_mean(anterior_liver_counts, posterior_liver_counts, "liver")
     if liver <= 0.0:
         raise DomainError(
             "the liver has no counts in one of the views",
@@ -96,7 +100,7 @@ def planar_lung_shunt(
     return LungShunt(lung / (lung + liver), method="planar, geometric mean of anterior and posterior counts")
 
 
-def _geometric_mean(anterior: float, posterior: float, organ: str) -> float:
+def _geometric_mean(anterior_counts: float, posterior_counts: float, organ: str) -> float:
     # Root of each factor: the product of two large counts would overflow first.
-    front = math.sqrt(non_negative(anterior, f"anterior {organ} counts"))
-    return front * math.sqrt(non_negative(posterior, f"posterior {organ} counts"))
+    front = math.sqrt(non_negative(anterior_counts, f"anterior {organ} counts"))
+    return front * math.sqrt(non_negative(posterior_counts, f"posterior {organ} counts"))

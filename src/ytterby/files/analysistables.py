@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -83,8 +84,8 @@ def write_analysis_tables(folder: Path, tables: AnalysisTables) -> None:
 def write_table(path: Path, frame: pd.DataFrame, *, table: str = "") -> None:
     """Write a table as CSV: the shortest digits that read back the same, whole numbers as such, nothing where it is missing.
 
-    ``table`` (a key of ``FILES``) names the declaration that tells whole numbers from others; without it the name of the file does,
-    and for other files the type of the column.
+    ``table`` (a key of ``FILES``) names the declaration that tells whole numbers from others. Without it the name of the file
+    does, and for other files the type of the column.
 
     Raises
     ------
@@ -104,7 +105,7 @@ def write_codebook(path: Path, tables: AnalysisTables) -> None:
     for name, file in FILES.items():
         frame = getattr(tables, name)
         for label in () if frame is None else frame.columns:
-            column = declared(name, str(label)) or Column.free(str(label), _kind_of(frame[label]))
+            column = declared(name, str(label)) or _further(str(label), frame[label])
             rows.append(
                 (file.removesuffix(".csv"), column.name, column.kind, column.unit, column.values, column.meaning)
             )
@@ -154,6 +155,14 @@ def _frame(table: Table, columns: tuple[Column, ...]) -> pd.DataFrame:
         else:
             data[name] = pd.Series(["" if value is None else str(value) for value in values], dtype=object)
     return pd.DataFrame(data, columns=list(table.header))
+
+
+def _further(name: str, values: pd.Series) -> Column:
+    column = Column.free(name, _kind_of(values))
+    for prefix, when in (("prior_", "before"), ("later_", "after")):
+        if name.startswith(prefix):
+            column = replace(column, meaning=f"{name.removeprefix(prefix).replace('_', ' ')} {when} the treatment")
+    return column
 
 
 def _kind_of(values: pd.Series) -> Kind:

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ytterby.errors import ConfigurationError
 from ytterby.files.fields import (
@@ -23,6 +23,7 @@ from ytterby.files.fields import (
     SchemaOne,
     Text,
     Whole,
+    not_empty,
     refused,
     validated,
 )
@@ -171,7 +172,7 @@ class CaseFile(FileModel):
     segments: CaseSegments | None = None
     derived: tuple[DerivedSegment, ...] = ()
     tumours: ThresholdTumours | None = None
-    sessions: Annotated[tuple[CaseSession, ...], Field(min_length=1)]
+    sessions: Annotated[tuple[CaseSession, ...], AfterValidator(not_empty)]
     options: Options
     radiobiology: Radiobiology | None = None
 

@@ -36,6 +36,7 @@ __all__ = [
     "SchemaOne",
     "Text",
     "Whole",
+    "not_empty",
     "refused",
     "validated",
 ]
@@ -106,6 +107,13 @@ def _existing(value: object, info: ValidationInfo) -> Path:
             f"there is no file or folder '{value[:200]}'", "correct the path; it is taken relative to this file"
         )
     return path
+
+
+def not_empty(value: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The list itself, when something stands in it; else a pydantic error (and none where an item is wrong already)."""
+    if not value:
+        raise refused("is an empty list", "name at least one")
+    return value
 
 
 def _schema_one(value: int) -> int:

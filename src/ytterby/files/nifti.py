@@ -74,10 +74,21 @@ def write_nifti(path: Path, volume: Volume, *, dtype: npt.DTypeLike = np.float32
     """Write a volume as NIfTI-1, RAS, in millimetres; gzip-compressed where the name ends in .gz.
 
     The same volume gives the same bytes: the compressed stream carries neither time nor name. The quantity stands in the
-    header's description. ``dtype`` is the type of the stored samples (an integer type keeps label maps exact).
+    header's description. ``dtype`` is the type of the stored samples (an integer type for label maps).
+
+    Raises
+    ------
+    FileFormatError
+        A sample does not fit an integer ``dtype``.
     """
     affine = RAS_TO_LPS @ volume.grid.affine
     samples = np.asarray(volume.array).astype(dtype)
+    if samples.dtype.kind != "f" and not np.array_equal(samples, volume.array):
+        raise FileFormatError(
+            f"samples that are not whole numbers of type {samples.dtype} cannot be written as such",
+            where=str(path),
+            remedy="write them as float32",
+        )
     image = _NIFTI_IMAGE(samples, affine)
     header = image.header
     header.set_data_dtype(samples.dtype)
@@ -86,9 +97,8 @@ def write_nifti(path: Path, volume: Volume, *, dtype: npt.DTypeLike = np.float32
     header.set_sform(affine, code=1)
     # A qform cannot hold a shear; where the axes are not at right angles the sform alone says the place.
     steps = affine[:3, :3] / np.array(volume.grid.spacing_mm)
-    header.set_qform(affine if np.allclose(steps.T @ steps, np.eye(3), atol=1e-6) else None, code=1)
-    if int(header["qform_code"]) == 0:
-        header.set_zooms(volume.grid.spacing_mm)
+    square = bool(np.allclose(steps.T @ steps, np.eye(3), atol=1e-6))
+    header.set_qform(affine, code=int(square))
     content = image.to_bytes()
     if path.name.endswith(".gz"):
         packed = io.BytesIO()

@@ -5,6 +5,7 @@ Source: the NRRD definition, https://teem.sourceforge.net/nrrd/format.html; 3D S
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,6 +148,9 @@ def _header(handle: IO[bytes], path: Path) -> dict[str, Any]:
         left -= len(line)
         # pynrrd would drop what is not ASCII; 3D Slicer writes names in UTF-8.
         lines.append(line.decode("utf-8", errors="replace"))
+        # pynrrd would take 2.7 voxels, or nan, for a whole number.
+        if line.startswith(b"sizes:") and not re.fullmatch(rb"sizes:(\s+\d{1,10})+\s*", line):
+            raise _wrong(path, f"the NRRD header is damaged ({lines[-1].strip()[:80]})")
         if not line.strip():
             break
     if not line.endswith(b"\n"):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ytterby.cohort.plan import AnalysisPlan, Covariate, CovariateKind, Deaths, Entry, TimeZero
-from ytterby.files.fields import FileModel, NonNegative, Number, SchemaOne, Text, Whole, refused, validated
+from ytterby.files.fields import FileModel, NonNegative, Number, SchemaOne, Text, Whole, not_empty, refused, validated
 from ytterby.files.yamlfile import read_yaml
 
 __all__ = ["PAPER", "PlanFile", "read_plan"]
@@ -28,7 +28,7 @@ Level = Annotated[Text, BeforeValidator(_level)]
 class Endpoints(FileModel):
     """Which endpoints, from when, and what a death means for progression."""
 
-    names: Annotated[tuple[Literal["hepatic_pfs", "global_pfs", "os"], ...], Field(min_length=1)]
+    names: Annotated[tuple[Literal["hepatic_pfs", "global_pfs", "os"], ...], AfterValidator(not_empty)]
     time_zero: TimeZero
     deaths: Deaths
 

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from ytterby.errors import ConfigurationError
 from ytterby.files.fields import (
@@ -19,6 +19,7 @@ from ytterby.files.fields import (
     SchemaOne,
     Text,
     Whole,
+    not_empty,
     refused,
     validated,
 )
@@ -93,7 +94,7 @@ class ResponseRules(FileModel):
 class ToxicityRules(FileModel):
     """Which laboratory tests are graded, which grade is reported as severe, and within how many months."""
 
-    tests: Annotated[tuple[Literal["ast", "alt", "bilirubin", "albumin"], ...], Field(min_length=1)]
+    tests: Annotated[tuple[Literal["ast", "alt", "bilirubin", "albumin"], ...], AfterValidator(not_empty)]
     grade: Annotated[Whole, Field(ge=1, le=5)]
     window_months: Positive
 

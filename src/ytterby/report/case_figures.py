@@ -179,7 +179,7 @@ def _image_row(
     for column, cut in enumerate(cuts):
         axes = panel(figure, layout.panel_box(row, column), cut.plane, coloured(cut.image, _HOT_IRON, norm))
         if all_outlines:
-            _draw_segments(axes, cut.outlines, layout)
+            _draw_segments(axes, cut.outlines, layout, tumour_colour="white")
         else:
             _draw_thin(axes, cut.outlines, (Role.LIVER, Role.TUMOUR))
     add_scale(figure, layout.scale_box(row), coloured(_RAMP, _HOT_IRON, Normalize(0, 1)), norm, unit)
@@ -244,11 +244,12 @@ def _scale_top_gy(doses_gy: Sequence[FloatArray]) -> float:
     return part * decade
 
 
-def _draw_segments(axes: Axes, outlines: Sequence[_Outline], layout: Layout) -> None:
-    """All outlines, and the number of each tumour beside it."""
+def _draw_segments(axes: Axes, outlines: Sequence[_Outline], layout: Layout, *, tumour_colour: str = "") -> None:
+    """All outlines, and the number of each tumour beside it; ``tumour_colour`` where red would not be seen."""
     for outline in outlines:
         beneath = outline.role in BENEATH
-        draw_lines(axes, outline.lines, outline.mark.colour, width=2.6 if beneath else 1.2, rim=not beneath)
+        colour = tumour_colour if tumour_colour and outline.role is Role.TUMOUR else outline.mark.colour
+        draw_lines(axes, outline.lines, colour, width=2.6 if beneath else 1.2, rim=not beneath)
     for outline in outlines:
         if outline.mark.number is None:
             continue

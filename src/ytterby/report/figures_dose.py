@@ -184,10 +184,11 @@ def _significant(tests: Sequence[Mapping[str, Any]], names: list[str]) -> list[t
 
 
 def _caption(results: Mapping[str, Any], *, categories: Sequence[str] | None) -> str:
+    levels = ", ".join(f"{mark}P\u00a0<\u00a0{limit:g}" for limit, mark in reversed(_STARS))
     text = (
         "Mean absorbed dose (MAD) to tumours by response, per lesion (A) and per patient (B). The horizontal line is the "
-        "median of each group. Brackets join groups that differ in the Mann–Whitney U test (*P < 0.05, **P < 0.01, "
-        "***P < 0.001; not corrected for multiple comparisons)."
+        f"median of each group. Brackets join groups that differ in the Mann–Whitney U test ({levels}; not corrected for "
+        "multiple comparisons)."
     )
     if categories is None:
         return f"{text} Categories per patient were not given: responders and non-responders are shown."

@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from ytterby.report.numbers import fixed, interval, p_with_sign, percent, plain
+from ytterby.report.numbers import fixed, interval, p_with_sign, percent
 from ytterby.report.style import (
     CATEGORY_COLOURS,
     GREY,
@@ -73,7 +73,7 @@ def _panel(axes: Axes, letter: str, title: str, level: Mapping[str, Any]) -> Non
     axes.plot([x], [y], marker="o", markersize=6.5, markerfacecolor="white", markeredgecolor=MARK, markeredgewidth=1.5)
     sign = SIGN[level["cutoff_convention"]]
     axes.annotate(
-        f"{sign} {plain(level['cutoff_gy'])} Gy\nsensitivity {percent(level['sensitivity']['value'])}%\n"
+        f"{sign} {fixed(level['cutoff_gy'], 1)} Gy\nsensitivity {percent(level['sensitivity']['value'])}%\n"
         f"specificity {percent(level['specificity']['value'])}%",
         xy=(x, y),
         xytext=(x + 9.0, y - 4.0),

@@ -20,7 +20,7 @@ from ytterby.report.style import (
     rendered,
 )
 
-__all__ = ["ENDPOINT_TITLES", "survival_figure"]
+__all__ = ["ENDPOINT_TITLES", "endpoints_in_text", "survival_figure"]
 
 _ROW_MM = 3.2
 
@@ -33,7 +33,7 @@ def survival_figure(results: Mapping[str, Any]) -> Drawn | None:
     drawn = {name: endpoint for name, endpoint in endpoints.items() if endpoint and endpoint["kaplan_meier"]}
     if not drawn:
         return None
-    titles = _listed([ENDPOINT_TITLES[name] for name in drawn])
+    titles = endpoints_in_text(list(drawn))
     groups = {name: _groups(endpoint) for name, endpoint in drawn.items()}
     variables = sorted({variable for variable, _ in groups.values() if variable})
     by = f" by {variables[0]}" if variables else ""
@@ -63,8 +63,15 @@ def survival_figure(results: Mapping[str, Any]) -> Drawn | None:
         )
 
 
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+def endpoints_in_text(names: Sequence[str]) -> str:
+    """The endpoints' titles within a sentence.
+
+    >>> endpoints_in_text(["hepatic_pfs", "os"])
+    'hepatic PFS and overall survival'
+    """
+    titles = [ENDPOINT_TITLES[name] for name in names]
+    titles = [title[0].lower() + title[1:] for title in titles]
+    return " and ".join([", ".join(titles[:-1]), titles[-1]] if len(titles) > 1 else titles)
 
 
 def _groups(endpoint: Mapping[str, Any]) -> tuple[str, dict[str, Mapping[str, Any]]]:
@@ -156,7 +163,7 @@ def _numbers_at_risk(axes: Axes, curves: Mapping[str, Mapping[str, Any]], *, row
             )
 
 
-def _at_risk(curve: Mapping[str, Any], month: float) -> int:
+def _at_risk(curve: Mapping[str, Any], at_months: float) -> int:
     """Patients at risk just before a time."""
-    later = [at_risk for time, at_risk in zip(curve["months"], curve["at_risk"], strict=True) if time >= month]
+    later = [at_risk for time, at_risk in zip(curve["months"], curve["at_risk"], strict=True) if time >= at_months]
     return int(later[0]) if later else 0

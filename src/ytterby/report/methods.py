@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ytterby.report.figures_survival import ENDPOINT_TITLES
+from ytterby.report.figures_survival import endpoints_in_text
 
 __all__ = ["methods_paragraphs"]
 
@@ -45,7 +45,7 @@ def methods_paragraphs(results: Mapping[str, Any]) -> tuple[str, ...]:
         f"{_PROPORTIONS[intervals['proportions']]}, of predictive values {_PROPORTIONS[intervals['predictive_values']]}."
     )
     covariates = "; ".join(_covariate(covariate) for covariate in options["covariates"])
-    endpoints = ", ".join(ENDPOINT_TITLES.get(name, name) for name in options["endpoints"]["names"])
+    endpoints = endpoints_in_text(options["endpoints"]["names"])
     survival = (
         f"Endpoints: {endpoints}. As the plan declares, time runs from {_TIME_ZERO[options['endpoints']['time_zero']]} and "
         f"{_DEATHS[options['endpoints']['deaths']]}. Survival was estimated after Kaplan and Meier with "
@@ -63,7 +63,11 @@ def methods_paragraphs(results: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _fixed(cutoffs_gy: Mapping[str, list[float]]) -> str:
-    named = [f"{' and '.join(f'{value:g}' for value in values)} Gy per {level}" for level, values in cutoffs_gy.items() if values]
+    named = [
+        f"{' and '.join(f'{value:g}' for value in values)} Gy per {level}"
+        for level, values in cutoffs_gy.items()
+        if values
+    ]
     return f"; fixed cut-offs of the plan are {', '.join(named)}" if named else ""
 
 

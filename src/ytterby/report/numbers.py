@@ -60,9 +60,9 @@ def range_text(bounds: list[float | None] | None, decimals: int = 1) -> str:
     return "–".join(plain(bound, decimals) for bound in bounds)
 
 
-def percent(share: float | None, decimals: int = 1) -> str:
+def percent(share_fraction: float | None, decimals: int = 1) -> str:
     """A share as a percentage without its sign."""
-    return fixed(None if share is None else 100.0 * share, decimals)
+    return fixed(None if share_fraction is None else 100.0 * share_fraction, decimals)
 
 
 def p_text(p: float | None) -> str:

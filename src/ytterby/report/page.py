@@ -9,7 +9,7 @@ from typing import Any
 from ytterby.cohort.table import AnalysisTables
 from ytterby.report.figures import study_figures
 from ytterby.report.methods import methods_paragraphs
-from ytterby.report.numbers import NOT_AVAILABLE, fixed, interval, p_with_sign, plain
+from ytterby.report.numbers import NOT_AVAILABLE, fixed, interval, p_with_sign
 from ytterby.report.style import Drawn
 from ytterby.report.tables import Table
 from ytterby.report.tables_patients import patient_table
@@ -35,7 +35,7 @@ class CaseLink:
     @property
     def mad_text(self) -> str:
         """The mean absorbed dose as printed."""
-        return plain(self.mad_gy)
+        return fixed(self.mad_gy, 1)
 
 
 @dataclass(frozen=True)
@@ -106,12 +106,10 @@ def _key_figures(results: Mapping[str, Any]) -> tuple[KeyFigure, ...]:
     sizes, lesion, patient = results["cohort"], results["response"]["lesion"], results["response"]["patient"]
     head = [
         KeyFigure(str(sizes["analysed"]), "patients analysed"),
-        KeyFigure(
-            str(sizes["evaluable_lesions"]), "lesions evaluable", f"in {sizes['evaluable_patients']} patients"
-        ),
+        KeyFigure(str(sizes["evaluable_lesions"]), "lesions evaluable", f"in {sizes['evaluable_patients']} patients"),
     ]
     for level, name in ((lesion, "lesion"), (patient, "patient")):
-        cutoff = NOT_AVAILABLE if level["cutoff_gy"] is None else f"{plain(level['cutoff_gy'])} Gy"
+        cutoff = NOT_AVAILABLE if level["cutoff_gy"] is None else f"{fixed(level['cutoff_gy'], 1)} Gy"
         head.append(
             KeyFigure(
                 fixed(level["auc"], 2),
@@ -126,7 +124,9 @@ def _groups(groups: Mapping[str, Any]) -> tuple[str, ...]:
     lines = []
     trend, dose = groups["grade_response_trend"], groups["grade_mad"]
     if trend is not None:
-        counts = ", ".join(f"grade {level}: {trend['responders'][level]} of {n}" for level, n in trend["totals"].items())
+        counts = ", ".join(
+            f"grade {level}: {trend['responders'][level]} of {n}" for level, n in trend["totals"].items()
+        )
         exact = "" if trend["exact_p"] is None else f"; exact {p_with_sign(trend['exact_p'])}"
         lines.append(f"Hepatic response by grade ({counts}): Cochran–Armitage trend {p_with_sign(trend['p'])}{exact}.")
     if dose is not None:

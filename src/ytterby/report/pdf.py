@@ -35,9 +35,7 @@ def _data(page: StudyPage) -> dict[str, Any]:
         "source": page.source,
         "simulated": page.simulated,
         "software": page.software,
-        "key_figures": [
-            {"value": key.value, "label": key.label, "detail": key.detail} for key in page.key_figures
-        ],
+        "key_figures": [{"value": key.value, "label": key.label, "detail": key.detail} for key in page.key_figures],
         "figures": {
             name: {"file": f"{name}.svg", "title": figure.title, "caption": figure.caption, "alt": figure.alt}
             for name, figure in page.figures.items()

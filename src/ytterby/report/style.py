@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
+from typing import Any, cast
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -96,7 +96,7 @@ def house_style() -> Iterator[None]:
     """Matplotlib's own defaults with the settings of this house, whatever the user's matplotlibrc says."""
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(_HOUSE)
+        cast(Any, mpl.rcParams).update(_HOUSE)  # the stubs know no dict of settings
         yield
 
 

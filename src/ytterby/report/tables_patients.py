@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ytterby.report.numbers import NOT_AVAILABLE, plain, range_text
+from ytterby.report.numbers import NOT_AVAILABLE, fixed, interval, plain, range_text
 from ytterby.report.tables import Row, Table
 
 __all__ = ["patient_table"]
 
 _Records = Mapping[str, list[Mapping[str, Any]]]
 
-# Variable -> (label, factor for the printed unit).
-_NUMBERS: dict[str, tuple[str, float]] = {
-    "age_years": ("Age (y)", 1.0),
-    "treated_volume_ml": ("Treated volume (mL)", 1.0),
-    "treated_fraction": ("Treated fraction (%)", 100.0),
-    "administered_activity_gbq": ("Administered activity (GBq)", 1.0),
-    "mird_gy": ("MIRD dose (Gy)", 1.0),
-    "mad_gy": ("MAD (Gy)", 1.0),
-    "ntl_perfused_gy": ("Perfused volume normal-tissue AD (Gy)", 1.0),
-    "ntl_whole_gy": ("Whole-liver normal-tissue AD (Gy)", 1.0),
-    "lung_shunt_fraction": ("Lung shunt fraction (%)", 100.0),
+# Variable -> (label, factor for the printed unit, decimals; None: as few as it takes).
+_NUMBERS: dict[str, tuple[str, float, int | None]] = {
+    "age_years": ("Age (y)", 1.0, None),
+    "treated_volume_ml": ("Treated volume (mL)", 1.0, 1),
+    "treated_fraction": ("Treated fraction (%)", 100.0, None),
+    "administered_activity_gbq": ("Administered activity (GBq)", 1.0, 1),
+    "mird_gy": ("MIRD dose (Gy)", 1.0, 1),
+    "mad_gy": ("MAD (Gy)", 1.0, 1),
+    "ntl_perfused_gy": ("Perfused volume normal-tissue AD (Gy)", 1.0, 1),
+    "ntl_whole_gy": ("Whole-liver normal-tissue AD (Gy)", 1.0, 1),
+    "lung_shunt_fraction": ("Lung shunt fraction (%)", 100.0, 1),
 }
 
 # Variable -> label with all its levels behind it.
@@ -51,7 +51,7 @@ _FLAGS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
 }
 _THERAPY_FLAGS = (
-    (("resection_primary", "Tumour resection: primary"), ("resection_liver", "liver metastasis")),
+    (("resection_primary", "Tumour resection: primary"), ("resection_metastasis", "liver metastasis")),
     (("tace", "TACE"), ("rfa", "RFA"), ("radiotherapy", "radiotherapy")),
     (("somatostatin", "Somatostatin"), ("prrt", "PRRT"), ("systemic", "systemic therapy")),
 )
@@ -80,8 +80,8 @@ def patient_table(results: Mapping[str, Any]) -> Table:
         if name in used:
             continue
         if name in _NUMBERS:
-            label, factor = _NUMBERS[name]
-            add(label, _median(records[name][0], factor), name)
+            label, factor, decimals = _NUMBERS[name]
+            add(label, _median(records[name][0], factor, decimals), name)
         elif name == "sex":
             add(f"{_joined(_SEX.get(r['level'], r['level']) for r in records[name])} (n)", _counts(records[name]), name)
         elif name == "extent":
@@ -106,7 +106,7 @@ def patient_table(results: Mapping[str, Any]) -> Table:
         elif name == "additional_sirt":
             add("Additional SIRT (n)", _positive(records[name]), name)
         elif records[name][0]["level"] is None:
-            add(name, _median(records[name][0], 1.0), name)
+            add(name, _median(records[name][0], 1.0, None), name)
         else:
             add(f"{name}: {_joined(r['level'] for r in records[name])} (n)", _counts(records[name]), name)
     return Table(
@@ -131,11 +131,13 @@ def _positive(records: Sequence[Mapping[str, Any]]) -> str:
     return str(next((record["n"] for record in records if record["level"] == "positive"), NOT_AVAILABLE))
 
 
-def _median(record: Mapping[str, Any], factor: float) -> str:
+def _median(record: Mapping[str, Any], factor: float, decimals: int | None) -> str:
     if record["median"] is None:
         return NOT_AVAILABLE
-    bounds = [factor * bound for bound in record["range"]]
-    return f"Median, {plain(factor * record['median'])}; range, {range_text(bounds)}"
+    median, bounds = factor * record["median"], [factor * bound for bound in record["range"]]
+    if decimals is None:
+        return f"Median, {plain(median)}; range, {range_text(bounds)}"
+    return f"Median, {fixed(median, decimals)}; range, {interval(bounds, decimals)}"
 
 
 def _group(name: str, records: _Records) -> list[tuple[str, str]] | None:

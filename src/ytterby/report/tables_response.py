@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ytterby.report.figures_roc import SIGN
-from ytterby.report.numbers import NOT_AVAILABLE, fixed, interval, p_text, percent, plain, range_text
+from ytterby.report.numbers import NOT_AVAILABLE, fixed, interval, p_text, percent, plain
 from ytterby.report.tables import Row, Table
 
 __all__ = ["diagnostic_table", "response_table", "toxicity_table"]
@@ -35,8 +35,8 @@ def response_table(results: Mapping[str, Any]) -> Table:
                 (
                     title,
                     f"{level['responders']}/{level['n']}",
-                    f"{plain(medians['responder'])} ({range_text(ranges['responder'])})",
-                    f"{plain(medians['non_responder'])} ({range_text(ranges['non_responder'])})",
+                    _median(medians["responder"], ranges["responder"]),
+                    _median(medians["non_responder"], ranges["non_responder"]),
                     NOT_AVAILABLE if test is None else p_text(test["p"]),
                     f"{fixed(level['auc'], 2)} ({interval(level['auc_ci'], 2)})",
                     p_text(level["auc_p"]),
@@ -61,6 +61,10 @@ def response_table(results: Mapping[str, Any]) -> Table:
     )
 
 
+def _median(median_gy: float | None, range_gy: list[float | None] | None) -> str:
+    return f"{fixed(median_gy, 1)} ({interval(range_gy, 1)})"
+
+
 def diagnostic_table(results: Mapping[str, Any]) -> Table:
     """Sensitivity, specificity, predictive values and accuracy at each cut-off, with their intervals."""
     columns: list[tuple[str, Mapping[str, Any]]] = []
@@ -68,13 +72,13 @@ def diagnostic_table(results: Mapping[str, Any]) -> Table:
         level = results["response"][name]
         sign = SIGN[level["cutoff_convention"]]
         columns += [
-            (f"{title}, {sign} {plain(at['cutoff_gy'])} Gy ({_SOURCES[at['source']]})", at)
+            (f"{title}, {sign} {fixed(at['cutoff_gy'], 1)} Gy ({_SOURCES[at['source']]})", at)
             for at in level["at_cutoffs"]
         ]
     rows = [
         Row(
             (
-                "True positive/false positive/true negative/false negative (n)",
+                "TP/FP/TN/FN (n)",
                 *(f"{at['tp']}/{at['fp']}/{at['tn']}/{at['fn']}" for _, at in columns),
             )
         )
@@ -88,8 +92,8 @@ def diagnostic_table(results: Mapping[str, Any]) -> Table:
         header=("", *(title for title, _ in columns)),
         rows=tuple(rows),
         notes=(
-            f"Value (k/n; 95% CI); intervals: {listed}. A Youden cut-off is scored on the data that chose it, so its figures "
-            "are optimistic.",
+            "TP, FP, TN, FN = true and false positives, true and false negatives. Values are percentages (k/n; 95% CI); "
+            f"intervals: {listed}. A Youden cut-off is scored on the data that chose it, so its figures are optimistic.",
         ),
         numeric=(False, *(True for _ in columns)),
     )

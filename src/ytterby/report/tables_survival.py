@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ytterby.report.figures_survival import ENDPOINT_TITLES
+from ytterby.report.figures_survival import ENDPOINT_TITLES, endpoints_in_text
 from ytterby.report.numbers import NOT_AVAILABLE, fixed, interval, p_text, plain, range_text
 from ytterby.report.tables import Row, Table
 
@@ -27,8 +27,7 @@ def cox_table(results: Mapping[str, Any]) -> Table:
         rows += _endpoint_rows(ENDPOINT_TITLES[name], results["survival"][name], results["options"]["covariates"])
     return Table(
         name="table2",
-        title="Uni- and multivariate Cox proportional hazards regression of "
-        + ", ".join(ENDPOINT_TITLES[name] for name in endpoints),
+        title=f"Uni- and multivariate Cox proportional hazards regression of {endpoints_in_text(endpoints)}",
         header=(
             "Survival type",
             "Variable",
@@ -105,12 +104,15 @@ def _notes(results: Mapping[str, Any], endpoints: Sequence[str]) -> tuple[str, .
         f"{ENDPOINT_TITLES[name]}, {survival[name]['n']} patients and {survival[name]['events']} events"
         for name in endpoints
     )
-    entries = " ".join(f"{ENDPOINT_TITLES[name]}: {survival[name]['entry']['explanation']}." for name in endpoints)
+    rule = survival[endpoints[0]]["entry"]["rule_in_words"] if endpoints else ""
+    entered = "; ".join(
+        f"{ENDPOINT_TITLES[name]}, {', '.join(survival[name]['entry']['covariates']) or 'none'}" for name in endpoints
+    )
     ties = results["options"]["cox"]["ties"].capitalize()
     return (
         f"{numbers}. HR = hazard ratio; data in parentheses are 95% CIs; P values of Wald tests; ties after {ties}. MAD = mean "
         "absorbed dose to all tumours of a patient, shown per Gy and, the same model, per 100 Gy.",
-        f"Entry into the multivariate model. {entries}" if entries else "",
+        f"Multivariate model: {rule}. Entered: {entered}." if endpoints else "",
     )
 
 
@@ -141,6 +143,7 @@ def survival_table(results: Mapping[str, Any]) -> Table:
         )
     follow_up = results["survival"]["follow_up"]
     reverse = follow_up["reverse_kaplan_meier_median_months"]
+    potential = "not reached" if reverse is None else f"{plain(reverse)} months"
     return Table(
         name="survival",
         title="Times to event (months)",
@@ -155,8 +158,8 @@ def survival_table(results: Mapping[str, Any]) -> Table:
         rows=tuple(rows),
         notes=(
             f"Follow-up: {plain(follow_up['median_months'])} months (range, {range_text(follow_up['range_months'])}), "
-            f"{follow_up['method']}; by reverse Kaplan–Meier {'not reached' if reverse is None else plain(reverse)}. The median of "
-            "times ignores censoring and is shown because published series give it.",
+            f"{follow_up['method']}; by reverse Kaplan–Meier {potential}. The median of times ignores censoring and is shown "
+            "because published series give it.",
         ),
         numeric=(False, True, True, True, True, True),
     )

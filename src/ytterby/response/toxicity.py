@@ -20,7 +20,7 @@ __all__ = [
     "TESTS",
     "UNITS",
     "Albi",
-    "TestGrade",
+    "LabGrade",
     "ToxicityAssessment",
     "albi",
     "ctcae_grade",
@@ -63,15 +63,13 @@ class Albi:
 
 
 @dataclass(frozen=True)
-class TestGrade:
+class LabGrade:
     """Worst grade of one test in the window: the day it was reached first, and why; None where it cannot be graded."""
 
     test: str
     grade: int | None
     day: date | None
     explanation: str
-
-    __test__ = False  # pytest would take the name for a test class
 
 
 @dataclass(frozen=True)
@@ -82,13 +80,13 @@ class ToxicityAssessment:
     ``months_to_grade3``: from treatment to the first value of grade 3 or more, of any test, in the window; None without one.
     """
 
-    grades: tuple[TestGrade, ...]
+    grades: tuple[LabGrade, ...]
     evaluable: bool
     months_to_grade3: float | None
     window_months: float
     reason: str = ""
 
-    def of(self, test: str) -> TestGrade:
+    def of(self, test: str) -> LabGrade:
         """Grade of the test of that name; KeyError when it was not asked for."""
         for grade in self.grades:
             if grade.test == test:
@@ -198,7 +196,7 @@ def worst_grades(
     last_day = math.floor(positive(window_months, "window_months") * DAYS_PER_MONTH + _ROUNDING)
     if last_day < 1:
         raise DomainError(f"a window of {window_months} months holds no day", remedy="check window_months")
-    grades: list[TestGrade] = []
+    grades: list[LabGrade] = []
     lacking: list[str] = []
     severe_days: list[int] = []
     for test in tests:
@@ -214,11 +212,11 @@ def worst_grades(
             graded = [(_grade_of(lab, baseline), day, lab) for lab, day in inside]
             worst, _, lab = max(graded, key=lambda entry: (entry[0], -entry[1]))
             severe_days += [day for grade, day, _ in graded if grade >= 3]
-            grades.append(TestGrade(test, worst, lab.day, _explanation(lab, baseline, worst)))
+            grades.append(LabGrade(test, worst, lab.day, _explanation(lab, baseline, worst)))
             if after[-1][1] < last_day:
                 lacking.append(f"{test} followed for {after[-1][1]} days only")
             continue
-        grades.append(TestGrade(test, None, None, f"{reason}: no grade"))
+        grades.append(LabGrade(test, None, None, f"{reason}: no grade"))
         lacking.append(reason)
     return ToxicityAssessment(
         grades=tuple(grades),

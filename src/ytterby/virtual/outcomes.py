@@ -18,6 +18,7 @@ __all__ = ["TEST_LIMITS", "Laboratory", "follow_up", "hazard_per_month", "labora
 _VISIT_MONTHS = 3.0
 _LEAST_OS_MONTHS = 2.0
 _LAB_MONTHS = (0.5, 1.0, 2.0, 3.0, 6.0, 9.0, 11.5, 12.5)
+_VISITS_IN_WINDOW = sum(month <= 12.0 for month in _LAB_MONTHS)
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,8 @@ def laboratory(
     for test, limits in TEST_LIMITS.items():
         grade = _grade(targets.TOXICITY[test], shift, float(rng.random())) if days else 0
         grades[test] = grade
-        worst = int(rng.integers(0, len(days))) if days else 0
+        # The worst value falls on a visit within 12 months, in which toxicity is looked for.
+        worst = int(rng.integers(0, min(len(days), _VISITS_IN_WINDOW))) if days else 0
         course = [_value(limits, 0, rng)]
         course += [
             _value(limits, grade if n == worst else int(rng.integers(0, min(grade, 1) + 1)), rng)

@@ -39,6 +39,11 @@ class Found:
     problems: tuple[Problem, ...]
     description: str = ""
 
+    @property
+    def slice_direction(self) -> str | None:
+        """Where the slices run, in words; None where the geometry is not known."""
+        return None if self.grid is None else slice_direction(self.grid)
+
     def record(self) -> dict[str, Any]:
         """The series as JSON holds it."""
         counts = self.total_counts
@@ -53,7 +58,7 @@ class Found:
             "n_files": self.n_files,
             "shape": None if self.shape is None else list(self.shape),
             "spacing_mm": None if self.grid is None else list(self.grid.spacing_mm),
-            "slice_direction": None if self.grid is None else slice_direction(self.grid),
+            "slice_direction": self.slice_direction,
             "affine_lps": None if self.grid is None else self.grid.affine.tolist(),
             "unit": self.unit,
             "total_counts": int(counts) if counts is not None and counts.is_integer() else counts,

@@ -38,9 +38,10 @@ _CHUNK_BYTES = 1 << 20
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON in the order that the value has: UTF-8, two spaces, a line end; numbers as the shortest text that gives them back.
+    """Write JSON in the order that the value has: UTF-8, indented by two, a line end.
 
-    Raises ValueError for NaN and the infinities, which JSON does not know: they must have become null before.
+    Numbers are the shortest text that gives them back. Raises ValueError for NaN and the infinities, which JSON does not
+    know: they must have become null before.
     """
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
     path.write_bytes((text + "\n").encode("utf-8"))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ytterby.cohort.analysis import plan_options
 from ytterby.cohort.assemble import (
     AssessmentRules,
     PatientRecord,
@@ -15,37 +16,29 @@ from ytterby.cohort.assemble import (
     patient_record,
 )
 from ytterby.errors import InconsistentStudy, MissingMeasurement, Problem
-from ytterby.files.analysistables import write_analysis_tables
+from ytterby.files.analysistables import read_analysis_tables, write_analysis_tables, write_table
 from ytterby.files.planfile import read_plan
 from ytterby.files.studyfile import StudyFile, read_study
 from ytterby.files.studytables import StudyTables, read_study_tables
 from ytterby.model.patient import Patient
 from ytterby.model.treatment import Device
 from ytterby.physics.nuclides import HO166, Y90
-from ytterby.workflow.analyse import analyse_folder
+from ytterby.report.page import CaseLink
+from ytterby.workflow.analyse import INDEX, write_analysis
 from ytterby.workflow.case import run_case
 from ytterby.workflow.engine import Outcome, Progress, run_tasks
 from ytterby.workflow.outputs import whole_or_nothing
 from ytterby.workflow.patient import patient_case
-from ytterby.workflow.truth import TruthComparison, truth_of
+from ytterby.workflow.provenance import RunRecord
+from ytterby.workflow.truth import TruthComparison, truth_of, truth_table
 
-__all__ = ["CaseSummary", "StudyRun", "check_study", "run_study"]
+__all__ = ["HALF_LIFE_HOURS", "PatientResult", "StudyRun", "check_study", "run_patient", "run_study"]
 
 HALF_LIFE_HOURS: Mapping[Device, float] = {
     Device.GLASS: Y90.half_life_hours,
     Device.RESIN: Y90.half_life_hours,
     Device.HOLMIUM: HO166.half_life_hours,
 }
-
-
-@dataclass(frozen=True)
-class CaseSummary:
-    """What the study's report says of one patient: where the page is, the MAD, and what has to be known."""
-
-    patient_id: str
-    page: str
-    mad_gy: float | None
-    notices: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -63,7 +56,7 @@ class PatientResult:
     """Rows of the analysis tables of one patient, and the line in the report."""
 
     record: PatientRecord
-    summary: CaseSummary
+    link: CaseLink
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,8 +121,12 @@ def run_study(folder: Path, out: Path, *, workers: int = 1, progress: Progress |
             problems=tuple(problem for problem in tables.general if problem.level == "red"),
         )
     rules = _rules(study, deaths=plan.deaths.value)
+    record = RunRecord("study run", options={"study": study.name, "workers": workers, "plan": plan_options(plan)})
+    with record.step("hash inputs"):
+        record.add_inputs(folder, _inputs(folder, study))
     with whole_or_nothing(out) as making:
-        outcomes = _run_patients(folder, making, study, tables, rules, workers=workers, progress=progress)
+        with record.step("patients"):
+            outcomes = _run_patients(folder, making, study, tables, rules, workers=workers, progress=progress)
         done = [outcome.value for outcome in outcomes if outcome.value is not None]
         failed = tuple(outcome for outcome in outcomes if outcome.value is None)
         if not done:
@@ -139,25 +136,44 @@ def run_study(folder: Path, out: Path, *, workers: int = 1, progress: Progress |
                 remedy="mend what is listed",
                 problems=tuple(Problem("red", f"patient {one.key}: {one.failure}") for one in failed),
             )
-        reasons = Counter(patient.exclusion_reason for patient in tables.cohort.patients if not patient.is_included)
-        if failed:
-            reasons["could not be computed"] += len(failed)
         assembled = analysis_tables(
-            [result.record for result in done], exclusions=reasons, simulated=study.simulated, source=study.name
+            [result.record for result in done],
+            exclusions=_exclusions(tables, failed),
+            simulated=study.simulated,
+            source=study.name,
         )
+        (making / "tables").mkdir()
         write_analysis_tables(making / "tables", assembled)
         truth = truth_of(folder, assembled) if study.simulated else None
-        analyse_folder(
-            making / "tables",
+        if truth is not None:
+            write_table(making / "tables" / "truth.csv", truth.pairs)
+        links = [result.link for result in done] + [CaseLink(one.key, failure=one.failure) for one in failed]
+        # The analysis reads what was written, so that `analyse` on the tables gives the same.
+        write_analysis(
             making,
-            plan=study.analysis,
-            simulated=study.simulated,
+            read_analysis_tables(making / "tables"),
+            plan,
+            record=record,
             title=study.name,
-            cases=[result.summary for result in done],
-            truth=truth,
-            inputs=(folder,),
+            cases=links,
+            truth=None if truth is None else truth_table(truth),
         )
-    return StudyRun(len(done), failed, out / "report" / "index.html", truth)
+        record.write(making / "run.json")
+    return StudyRun(len(done), failed, out / INDEX, truth)
+
+
+def _inputs(folder: Path, study: StudyFile) -> list[Path]:
+    """Every file that the run depends on."""
+    files = [path for path in folder.iterdir() if path.is_file()]
+    files += [path for room in ("imaging", "segments") for path in (folder / room).rglob("*") if path.is_file()]
+    return files + ([] if study.analysis is None or study.analysis in files else [study.analysis])
+
+
+def _exclusions(tables: StudyTables, failed: Sequence[Outcome[PatientResult]]) -> dict[str, int]:
+    reasons = Counter(patient.exclusion_reason for patient in tables.cohort.patients if not patient.is_included)
+    if failed:
+        reasons["could not be computed"] += len(failed)
+    return dict(reasons)
 
 
 def _run_patients(
@@ -212,9 +228,13 @@ def run_patient(task: PatientTask) -> PatientResult:
     case = patient_case(task.folder, task.study, patient, task.images, notices=task.notices)
     dose = run_case(case, task.out)
     record = patient_record(patient, dose, task.rules)
-    page = f"../cases/{patient.patient_id}/report.html"
-    notices = tuple(notice.message for notice in dose.notices)
-    return PatientResult(record, CaseSummary(patient.patient_id, page, mean_tumour_dose_gy(dose), notices))
+    link = CaseLink(
+        patient.patient_id,
+        href=f"../cases/{patient.patient_id}/report.html",
+        mad_gy=mean_tumour_dose_gy(dose),
+        notices=tuple(notice.message for notice in dose.notices),
+    )
+    return PatientResult(record, link)
 
 
 def _rules(study: StudyFile, *, deaths: str) -> AssessmentRules:

@@ -11,8 +11,9 @@ import pandas as pd
 
 from ytterby.cohort.table import AnalysisTables
 from ytterby.errors import TableError
+from ytterby.report.tables import Row, Table
 
-__all__ = ["Agreement", "TruthComparison", "truth_of"]
+__all__ = ["Agreement", "TruthComparison", "truth_of", "truth_table"]
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,38 @@ def truth_of(study: Path, tables: AnalysisTables) -> TruthComparison | None:
     ]
     found = [part for part in parts if len(part) > 1]
     return TruthComparison(tuple(_agreement(part) for part in found), pd.concat(found, ignore_index=True))
+
+
+def truth_table(truth: TruthComparison) -> Table:
+    """The comparison as a table of the report."""
+    header = (
+        "Dose",
+        "n",
+        "Median true (Gy)",
+        "Median measured (Gy)",
+        "Mean difference (%)",
+        "95 % limits (%)",
+        "Correlation",
+    )
+    rows = tuple(
+        Row(
+            (
+                one.quantity,
+                str(one.n),
+                f"{one.median_true_gy:.1f}",
+                f"{one.median_measured_gy:.1f}",
+                f"{100 * one.mean_difference_fraction:+.1f}",
+                f"{100 * one.limits_fraction[0]:+.1f} to {100 * one.limits_fraction[1]:+.1f}",
+                f"{one.correlation:.3f}",
+            )
+        )
+        for one in truth.agreements
+    )
+    notes = (
+        "Simulated patients: the true dose is known from the activity that was put in. The difference is measured / true - 1; "
+        "it holds the resolution and the noise of the simulated scanner.",
+    )
+    return Table("truth", "Measured and true doses", header, rows, notes, (False, *[True] * 6))
 
 
 def _table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
