@@ -36,7 +36,7 @@ PLAN: dict[str, Any] = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def plan() -> Callable[..., AnalysisPlan]:
     """The paper's plan with the fields that are named replaced."""
     return lambda **changes: AnalysisPlan(**{**PLAN, **changes})
@@ -81,7 +81,7 @@ def cohort(n: int = 40, seed: int = 5) -> AnalysisTables:
     return AnalysisTables(patients, lesion_table, None, None, True, "a formula")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tables() -> Callable[..., AnalysisTables]:
     """Maker of the small cohort: ``tables(n, seed)``."""
     return cohort

@@ -121,7 +121,11 @@ def test_flow_and_toxicity_need_their_tables(tables, plan):
     full = analyse(replace(tables(), exclusions=exclusions, toxicity=toxicity), plan())
     assert full["flow"]["screened"] == 49
     assert full["flow"]["excluded"] == [{"reason": "no SPECT", "n": 7}, {"reason": "other histology", "n": 2}]
-    assert (full["flow"]["analysed"], full["flow"]["evaluable_patients"], full["flow"]["evaluable_lesions"]) == (40, 30, 90)
+    assert (full["flow"]["analysed"], full["flow"]["evaluable_patients"], full["flow"]["evaluable_lesions"]) == (
+        40,
+        30,
+        90,
+    )
     assert full["toxicity"] == {
         "n": 3,
         "by_test": {

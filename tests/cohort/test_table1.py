@@ -45,7 +45,12 @@ def test_regions_sessions_and_therapies(tables):
     assert {level: row["n"] for level, row in rows_of(rows, "involved_regions").items()} == {"1": 2, "2": 1}
     assert {level: row["n"] for level, row in rows_of(rows, "n_sessions_whole_liver").items()} == {"1": 4, "2": 1}
     assert rows_of(rows, "prior_therapy")["positive"]["n"] == 5
-    assert {level: row["n"] for level, row in rows_of(rows, "prior_therapies").items()} == {"0": 3, "1": 3, "2": 1, "3": 1}
+    assert {level: row["n"] for level, row in rows_of(rows, "prior_therapies").items()} == {
+        "0": 3,
+        "1": 3,
+        "2": 1,
+        "3": 1,
+    }
     assert rows_of(rows, "prior_tace")["positive"]["n"] == 2
     assert rows_of(rows, "prior_ablation_of_another_kind")["positive"]["n"] == 1
     assert rows_of(rows, "portal_vein_thrombosis")["positive"]["n"] == 1

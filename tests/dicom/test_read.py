@@ -18,7 +18,7 @@ from ytterby.dicom.geometry import Plane, stack
 from ytterby.dicom.read import read_volume
 from ytterby.dicom.series import Series, scan, total_counts
 from ytterby.dicom.write import DicomHeader, write_ct, write_dose, write_nm_recon_tomo, write_pet
-from ytterby.errors import CalibrationError, ConfigurationError, DomainError, DicomError, GeometryError
+from ytterby.errors import CalibrationError, ConfigurationError, DicomError, DomainError, GeometryError
 from ytterby.model.volume import Quantity, Volume
 
 Y90 = {"half_life_seconds": 64.1 * 3600, "positron_fraction": 31.86e-6, "actual_frame_duration_ms": 900_000}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import SimpleITK as sitk  # noqa: N813
+import SimpleITK as sitk
 
 from ytterby.dicom.geometry import slice_direction
 from ytterby.dicom.read import read_volume

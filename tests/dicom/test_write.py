@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-import SimpleITK as sitk  # noqa: N813
+import SimpleITK as sitk
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -227,7 +227,7 @@ def test_the_same_input_gives_the_same_bytes(everything: Callable[[Path], list[P
 
 
 def in_16_bits(folder: Path) -> Path:
-    """The dose with 16-bit pixels: dciodvfy (1.00~20220618) breaks down on any 32-bit pixel data ("bitsallocated <= bytesinword*8u")."""
+    """The dose with 16-bit pixels: dciodvfy 1.00~20220618 breaks down (assertion) on any 32-bit pixel data."""
     dataset = pydicom.dcmread(folder / "dose.dcm")
     assert (dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation) == (32, 32, 31, 0)
     dataset.PixelData = (dataset.pixel_array >> 16).astype("<u2").tobytes()
@@ -287,7 +287,7 @@ def test_wrong_quantities_and_values_are_refused(
 def test_what_has_no_place_is_refused(hu: Volume, header: DicomHeader, tmp_path: Path) -> None:
     with pytest.raises(GeometryError, match="no frame of reference"):
         write_ct(hu, tmp_path, replace(header, frame_of_reference_uid=""))
-    with pytest.raises(GeometryError, match="lies in frame of reference 1.2.3"):
+    with pytest.raises(GeometryError, match=r"lies in frame of reference 1\.2\.3"):
         write_ct(replace(hu, frame_of_reference="1.2.3"), tmp_path, header)
     slanted = np.array(hu.grid.affine)
     slanted[0, 2] += 1.0

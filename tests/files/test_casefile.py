@@ -254,6 +254,15 @@ def test_wrong_fields_are_named(folder: Path, place: str, value: Any, message: s
         read(folder, changed(place, value))
 
 
+def test_a_surrogate_image_needs_a_liver_whatever_its_unit(folder: Path) -> None:
+    data = changed("segments.roles.liver", None)
+    del data["image"]["unit"]
+    with pytest.raises(ConfigurationError, match="a counts image needs a segment of role liver"):
+        read(folder, data)
+    data["image"]["kind"] = "y90_pet"  # an absolute image is dosed without one
+    assert read(folder, data).image.unit is None
+
+
 def test_every_wrong_field_is_listed(folder: Path) -> None:
     data = changed("sessions.0.lung_shunt_fraction", 2.9)
     data["options"]["engine"] = 7

@@ -169,7 +169,8 @@ def test_integers_are_written_only_where_they_hold_the_samples(tmp_path: Path) -
 
 
 def test_another_reader_finds_the_same_place(tmp_path: Path) -> None:
-    sitk = pytest.importorskip("SimpleITK")
+    import SimpleITK as sitk
+
     volume = Volume(RAMP.astype(np.float32), Grid(RAMP.shape, affine_of((-1, 2, 3), 31)), Quantity.DOSE)
     write_nifti(tmp_path / "a.nii.gz", volume)
     image = sitk.ReadImage(str(tmp_path / "a.nii.gz"))

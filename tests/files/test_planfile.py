@@ -67,7 +67,7 @@ def test_a_plan_can_ask_for_every_method_that_there_is_and_no_other(model: type,
             "entry: stepwise",
             r"plan\.yaml, cox\.entry: must be 'paper', 'by_term', 'all_prespecified' or 'penalised'",
         ),
-        ("entry_p: 0.05", "entry_p: 5.0", r"plan\.yaml, cox\.entry_p: lies outside its range \(> 0 and <= 1\)"),
+        ("entry_p: 0.05", "entry_p: 5.0", r"plan\.yaml, cox\.entry_p: lies outside its range \(<= 1\)"),
         (
             "cutoff: above_observed",
             "cutoff: best",

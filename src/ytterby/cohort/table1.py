@@ -16,7 +16,16 @@ __all__ = ["SITES", "THERAPIES", "characteristics"]
 SITES = ("lymph_node", "thyroid", "lung", "adrenal", "peritoneum", "ovary", "bone")
 """Extrahepatic sites, each a 0/1 column ``site_<name>``."""
 
-THERAPIES = ("resection_primary", "resection_metastasis", "tace", "rfa", "radiotherapy", "somatostatin", "prrt", "systemic")
+THERAPIES = (
+    "resection_primary",
+    "resection_metastasis",
+    "tace",
+    "rfa",
+    "radiotherapy",
+    "somatostatin",
+    "prrt",
+    "systemic",
+)
 """Therapies before and after, each a 0/1 column ``prior_<name>`` and ``later_<name>``; ``prior_therapies`` counts them."""
 
 Row = dict[str, Any]

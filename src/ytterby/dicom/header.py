@@ -14,7 +14,7 @@ from typing import Any
 import pydicom
 from pydicom import config
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from ytterby.errors import DicomError
 
@@ -24,6 +24,7 @@ __all__ = [
     "NOT_DICOM",
     "Header",
     "first_item",
+    "items",
     "number",
     "numbers",
     "open_header",
@@ -40,7 +41,9 @@ NOT_DICOM = "not a DICOM file (no DICM mark)"
 
 DAMAGE = (
     InvalidDicomError,
+    BytesLengthException,
     EOFError,
+    OSError,
     struct.error,
     zlib.error,
     ValueError,
@@ -129,6 +132,8 @@ def _checked_size(path: Path) -> int:
 
 
 def _damaged(path: Path, error: BaseException) -> DicomError:
+    if isinstance(error, OSError) and error.errno is not None:
+        return DicomError(f"cannot be read ({error.strerror})", where=str(path), remedy="check its permissions")
     reason = str(error).split("\n")[0][:200] or type(error).__name__
     return DicomError(
         f"the DICOM file is damaged or incomplete ({reason})",
@@ -154,13 +159,7 @@ def open_header(path: Path) -> Header:
             )
         if header.sop_class == "1.2.840.10008.1.3.10":
             raise DicomError("a DICOMDIR, an index without images", where=str(path), remedy="give the images' folder")
-    except OSError as error:
-        raise DicomError(
-            f"cannot be read ({error.strerror})", where=str(path), remedy="check its permissions"
-        ) from error
     except DAMAGE as error:
-        if isinstance(error, DicomError):
-            raise
         raise _damaged(path, error) from error
     return header
 
@@ -177,13 +176,7 @@ def open_object(path: Path) -> Dataset:
     try:
         _checked_size(path)
         return pydicom.dcmread(path)
-    except OSError as error:
-        raise DicomError(
-            f"cannot be read ({error.strerror})", where=str(path), remedy="check its permissions"
-        ) from error
     except DAMAGE as error:
-        if isinstance(error, DicomError):
-            raise
         raise _damaged(path, error) from error
 
 
@@ -235,10 +228,15 @@ def number(dataset: Dataset, keyword: str) -> float | None:
     return found[0] if found else None
 
 
+def items(dataset: Dataset, keyword: str) -> tuple[Dataset, ...]:
+    """Items of a sequence; none when the sequence is absent or empty."""
+    sequence = _value(dataset, keyword)
+    if not isinstance(sequence, pydicom.Sequence):
+        return ()
+    return tuple(item for item in sequence if isinstance(item, Dataset))
+
+
 def first_item(dataset: Dataset, keyword: str) -> Dataset:
     """First item of a sequence; an empty dataset when the sequence is absent or empty."""
-    sequence = _value(dataset, keyword)
-    if isinstance(sequence, pydicom.Sequence) and len(sequence):
-        item = sequence[0]
-        return item if isinstance(item, Dataset) else Dataset()
-    return Dataset()
+    found = items(dataset, keyword)
+    return found[0] if found else Dataset()

@@ -75,7 +75,7 @@ def kind_of(header: Header) -> str:
     if kind != "nm":
         return kind
     image_type = texts(header.dataset, "ImageType")
-    return _NM_IMAGES.get(image_type[2] if len(image_type) > 2 else "", "other")
+    return next((_NM_IMAGES[value] for value in image_type if value in _NM_IMAGES), "other")
 
 
 def propose(header: Header, kind: str) -> Proposal:

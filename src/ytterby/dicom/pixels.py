@@ -124,7 +124,7 @@ def stored_pixels(dataset: Dataset, name: str) -> npt.NDArray[Any]:
         array = dataset.pixel_array
         shape = (pixels // (dataset.Rows * dataset.Columns), dataset.Rows, dataset.Columns)
         return np.asarray(array).reshape(shape)
-    except (*DAMAGE, RuntimeError, OSError) as error:
+    except (*DAMAGE, RuntimeError) as error:
         syntax = ", ".join(texts(getattr(dataset, "file_meta", Dataset()), "TransferSyntaxUID"))
         known = UID(syntax).name if syntax else "no transfer syntax"
         reason = str(error).split("\n")[0][:160]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from ytterby.dicom.geometry import Plane, in_plane, stepped_grid
-from ytterby.dicom.header import DAMAGE, first_item, number, numbers, open_object, quiet, text
+from ytterby.dicom.header import DAMAGE, first_item, items, number, numbers, open_object, quiet, text
 from ytterby.dicom.pixels import MAX_PIXELS, stored_pixels
 from ytterby.errors import DicomError, GeometryError, SegmentError
 from ytterby.model.segment import BoolArray, Role, Segment
@@ -47,7 +46,7 @@ class _Frames:
 
 def _frames(dataset: Dataset, name: str) -> _Frames:
     shared = first_item(dataset, "SharedFunctionalGroupsSequence")
-    per_frame: Sequence[Dataset] = dataset.get("PerFrameFunctionalGroupsSequence") or []
+    per_frame = items(dataset, "PerFrameFunctionalGroupsSequence")
     count = int(number(dataset, "NumberOfFrames") or 0)
     if count < 1 or len(per_frame) != count:
         raise DicomError(
@@ -201,14 +200,14 @@ def read_segments(path: Path | str) -> tuple[Segment, ...]:
     try:
         return _segments(dataset, path)
     except DAMAGE as error:
-        if isinstance(error, (DicomError, GeometryError)):
+        if isinstance(error, GeometryError):
             raise
         raise DicomError(f"the segmentation is damaged ({error})"[:300], where=str(path), remedy=_REMEDY) from error
 
 
 def _segments(dataset: Dataset, path: Path) -> tuple[Segment, ...]:
     layout = segmentation_grid(dataset, str(path))
-    described = {int(number(item, "SegmentNumber") or 0): item for item in dataset.get("SegmentSequence") or []}
+    described = {int(number(item, "SegmentNumber") or 0): item for item in items(dataset, "SegmentSequence")}
     unknown = sorted(set(layout.segment_numbers) - set(described))
     if unknown:
         raise SegmentError(

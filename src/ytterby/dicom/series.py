@@ -94,7 +94,7 @@ def scan(path: Path | str) -> Scan:
         header = open_header(path)
         return Scan((_series([header]),), ())
     headers: dict[tuple[str, ...], list[Header]] = {}
-    skipped = []
+    skipped: list[SkippedFile] = []
     for file, reason in _files(path):
         if reason:
             skipped.append(SkippedFile(file, reason))
@@ -107,7 +107,13 @@ def scan(path: Path | str) -> Scan:
             headers.setdefault(key, []).append(header)
         except DicomError as error:
             skipped.append(SkippedFile(file, error.what))
-    series = sorted((_series(group) for group in headers.values()), key=lambda one: (str(one.path), one.uid, one.kind))
+    series = []
+    for group in headers.values():
+        try:
+            series.append(_series(group))
+        except InputError as error:
+            skipped += [SkippedFile(header.path, error.what) for header in group]
+    series.sort(key=lambda one: (str(one.path), one.uid, one.kind))
     return Scan(tuple(series), tuple(skipped))
 
 

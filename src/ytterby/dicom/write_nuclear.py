@@ -90,7 +90,8 @@ def write_nm_recon_tomo(
     dataset.SliceVector = list(range(1, count + 1))
     dataset.NumberOfSlices = count
     dataset.SliceThickness = dataset.SpacingBetweenSlices = decimal(frames.step_mm)
-    dataset.CountsAccumulated = min(int(np.rint(float(np.sum(frames.pixels, dtype=np.float64)))), 2**31 - 1)
+    total = int(np.rint(float(np.sum(frames.pixels, dtype=np.float64))))
+    dataset.CountsAccumulated = total if total < 2**31 else ""  # more does not fit the element, which may be empty
     window = Dataset()
     window.EnergyWindowLowerLimit, window.EnergyWindowUpperLimit = map(decimal, energy_window_kev)
     windows = Dataset()

@@ -194,7 +194,7 @@ class CaseFile(FileModel):
         for session in self.sessions:
             for name in session.perfused:
                 self._require(name, perfused, "sessions: perfused")
-        if self.image.unit is ImageUnit.COUNTS and Role.LIVER not in known.values():
+        if ImageUnit.COUNTS in (self.image.unit, self.image.kind.implied_unit) and Role.LIVER not in known.values():
             raise refused(
                 "a counts image needs a segment of role liver, whose counts are the whole",
                 "name it: roles: {liver: ...}",

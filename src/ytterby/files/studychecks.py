@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
 from zoneinfo import ZoneInfo
@@ -12,33 +13,46 @@ from ytterby.model.outcome import FollowUp
 from ytterby.model.patient import Patient
 from ytterby.model.treatment import Session
 
-__all__ = ["lesions", "progression", "territories", "vial", "whole_patient"]
+__all__ = ["DEVIATION_FRACTION", "deviation_fraction", "lesions", "progression", "territories", "vial", "whole_patient"]
 
 DEVIATION_FRACTION = 0.05
 """An administered activity further from the decayed calibrated one is reported."""
 
 _SECONDS_PER_HOUR = 3600.0
+_MOST_HALVINGS = 50.0
+
+
+def deviation_fraction(session: Session, *, half_life_hours: float) -> float | None:
+    """Administered over calibrated activity, decayed to the administration, minus 1; None where no vial is stated.
+
+    Infinite where the two moments lie so far apart that nothing would be left (or would have been there).
+    """
+    if session.vial is None:
+        return None
+    hours = (session.administered_at - session.vial.calibrated_at).total_seconds() / _SECONDS_PER_HOUR
+    halvings = hours / half_life_hours
+    if abs(halvings) > _MOST_HALVINGS:
+        return math.inf
+    expected_gbq = session.vial.calibrated_activity_gbq * math.exp2(-halvings)
+    return session.administered_activity_gbq / expected_gbq - 1.0
 
 
 def vial(session: Session, row: Row, *, half_life_hours: float) -> Iterator[Problem]:
-    """Amber, when the administered activity deviates by more than 5 % from the calibrated one, decayed."""
-    if session.vial is None:
+    """Amber, when the administered activity deviates by more than 5 % from the calibrated one, decayed; red, when it cannot."""
+    deviation = deviation_fraction(session, half_life_hours=half_life_hours)
+    if deviation is None or abs(deviation) <= DEVIATION_FRACTION:
         return
-    hours = (session.administered_at - session.vial.calibrated_at).total_seconds() / _SECONDS_PER_HOUR
-    halvings = hours / half_life_hours
-    if abs(halvings) > 50:
-        what = f"calibration and administration lie {hours:.0f} hours apart"
+    if math.isinf(deviation):
+        what = f"calibration and administration lie more than {_MOST_HALVINGS:g} half-lives apart"
         yield Problem("red", what, "sessions.csv", row.number, "calibrated_at", "correct the moments")
         return
-    expected_gbq = session.vial.calibrated_activity_gbq * 2.0**-halvings
-    deviation = session.administered_activity_gbq / expected_gbq - 1.0
-    if abs(deviation) > DEVIATION_FRACTION:
-        what = (
-            f"{session.administered_activity_gbq:g} GBq is {100 * deviation:+.1f} % from the calibrated activity decayed to that "
-            f"moment ({expected_gbq:.3f} GBq)"
-        )
-        remedy = "check activities and moments; administered_activity_gbq is the vial's activity before the residual"
-        yield Problem("amber", what, "sessions.csv", row.number, "administered_activity_gbq", remedy)
+    expected_gbq = session.administered_activity_gbq / (1.0 + deviation)
+    what = (
+        f"{session.administered_activity_gbq:g} GBq is {100 * deviation:+.1f} % from the calibrated activity decayed to that "
+        f"moment ({expected_gbq:.3f} GBq)"
+    )
+    remedy = "check activities and moments; administered_activity_gbq is the vial's activity before the residual"
+    yield Problem("amber", what, "sessions.csv", row.number, "administered_activity_gbq", remedy)
 
 
 def territories(

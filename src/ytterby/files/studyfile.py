@@ -118,7 +118,7 @@ class StudyFile(FileModel):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         check_image(self.image.kind, self.image.unit, self.device)
-        if self.image.unit is ImageUnit.COUNTS and not self.roles.liver:
+        if ImageUnit.COUNTS in (self.image.unit, self.image.kind.implied_unit) and not self.roles.liver:
             raise refused(
                 "counts images need segments of role liver, whose counts are the whole", "write roles: {liver: [...]}"
             )

@@ -14,6 +14,13 @@ from ytterby.model.treatment import Device
 __all__ = ["ImageKind", "ImageUnit", "Options", "Radiobiology", "TissueRadiobiology", "check_image"]
 
 
+class ImageUnit(StrEnum):
+    """Unit of an activity image's samples."""
+
+    COUNTS = "counts"
+    BQ_ML = "bq_ml"
+
+
 class ImageKind(StrEnum):
     """What an activity image shows: the surrogate before treatment, or the treatment itself."""
 
@@ -22,12 +29,10 @@ class ImageKind(StrEnum):
     Y90_SPECT = "y90_spect"
     HO166_SPECT = "ho166_spect"
 
-
-class ImageUnit(StrEnum):
-    """Unit of an activity image's samples."""
-
-    COUNTS = "counts"
-    BQ_ML = "bq_ml"
+    @property
+    def implied_unit(self) -> ImageUnit | None:
+        """How such an image is used whatever its file says: shares of counts for the surrogate; else None."""
+        return ImageUnit.COUNTS if self is ImageKind.MAA_SPECT else None
 
 
 ENGINES = ("local_deposition",)

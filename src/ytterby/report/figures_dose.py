@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,8 @@ __all__ = ["dose_figure", "stars", "swarm"]
 FloatArray = NDArray[np.float64]
 
 SIGNIFICANT = 0.05
+# Squared distance of two points that touch, less the rounding of their places.
+_APART = 0.999
 _STARS = ((0.001, "***"), (0.01, "**"), (SIGNIFICANT, "*"))
 _GROUP_NAMES = {"responder": "Responder", "non_responder": "Non-responder"}
 
@@ -45,26 +48,19 @@ def stars(p: float) -> str:
 def swarm(values: FloatArray, *, diameter: float, step: float, widest: float) -> FloatArray:
     """Offsets that keep points apart: each point, from the lowest up, goes to the free place nearest to the middle.
 
-    ``diameter`` is a point's size on the axis of the values, ``step`` on the axis across; points that find no place within
-    ``widest`` lie over others at the edge.
+    ``diameter`` is a point's size on the axis of the values, ``step`` on the axis across. Points that find no place within
+    ``widest`` lie over others, spread over the width.
     """
     offsets = np.zeros(values.size)
-    order = np.argsort(values, kind="stable")
     places = [0.0]
     for number in range(1, int(widest / step) + 1):
         places += [number * step, -number * step]
     done: list[int] = []
-    for index in order.tolist():
-        near = [other for other in done if values[index] - values[other] < diameter]
-        free = (
-            place
-            for place in places
-            if all(
-                ((place - offsets[other]) / step) ** 2 + ((values[index] - values[other]) / diameter) ** 2 >= 0.999
-                for other in near
-            )
-        )
-        offsets[index] = next(free, places[-1])
+    for index in np.argsort(values, kind="stable").tolist():
+        near = list(takewhile(lambda other: values[index] - values[other] < diameter, reversed(done)))
+        across, along = offsets[near], (values[index] - values[near]) / diameter
+        free = (place for place in places if (((place - across) / step) ** 2 + along**2 >= _APART).all())
+        offsets[index] = next(free, places[len(done) % len(places)])
         done.append(index)
     return offsets
 

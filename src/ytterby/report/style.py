@@ -74,6 +74,7 @@ _HOUSE: dict[str, Any] = {
     "legend.frameon": False,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
+    "text.parse_math": False,  # reasons and levels come from outside: a dollar sign is a dollar sign
     "svg.fonttype": "path",
     "svg.hashsalt": "ytterby",
 }

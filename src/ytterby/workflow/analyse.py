@@ -25,6 +25,7 @@ __all__ = ["INDEX", "Analysis", "analyse_folder", "write_analysis"]
 INDEX = Path("report") / "index.html"
 """Where the page to open lies in an output folder."""
 
+_FOLDERS = ("tables", "figures", "report")
 _ROC = ("cutoff_gy", "sensitivity", "specificity", "tp", "fp")
 _MANN_WHITNEY = ("level", "first", "second", "n_first", "n_second", "u", "p", "method")
 _CURVES = ("months", "survival", "lower", "upper", "at_risk", "events", "censored")
@@ -105,11 +106,21 @@ def write_analysis(
 
 
 def _keep_apart(folder: Path, out: Path) -> None:
-    """Raise ConfigurationError where the output would take the place of the tables that it is made from."""
+    """Raise ConfigurationError where the output would take the place of anything but an earlier analysis."""
     tables, target = folder.resolve(), out.resolve()
-    if any(tables.is_relative_to(target / name) for name in ("tables", "figures", "report")):
+    remedy = "name another output folder"
+    if any(tables.is_relative_to(target / name) for name in _FOLDERS):
+        raise ConfigurationError(f"the results would replace the tables in {folder}", where="--out", remedy=remedy)
+    taken = [name for name in _FOLDERS if (target / name).exists()]
+    if taken and not (target / "results.json").is_file():
         raise ConfigurationError(
-            f"the results would replace the tables in {folder}", where="--out", remedy="name another output folder"
+            f"{out} has a folder '{taken[0]}' that no analysis wrote, and it would be replaced",
+            where="--out",
+            remedy=remedy,
+        )
+    if (target / "tables" / FILES["patients"]).exists():
+        raise ConfigurationError(
+            f"{out} holds the results of a study run, whose tables would be replaced", where="--out", remedy=remedy
         )
 
 

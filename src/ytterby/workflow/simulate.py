@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, time, timedelta
 from functools import lru_cache
@@ -23,6 +20,7 @@ from ytterby.virtual.cohort import VirtualCohort, VirtualPatient, virtual_cohort
 from ytterby.virtual.rows import COLUMNS, Cell, Row, patient_rows, person_rows
 from ytterby.virtual.treatment import CONSTANTS, TIME_ZONE
 from ytterby.workflow.engine import Progress, run_tasks
+from ytterby.workflow.outputs import whole_or_nothing
 
 __all__ = ["simulate_patient", "simulate_study"]
 
@@ -66,14 +64,17 @@ def simulate_study(
         ``patients`` or ``seed`` is out of range.
     """
     cohort = _cohort(patients, seed)
-    with _replaced(out, _STUDY_ENTRIES) as folder:
+    _require_ours(out, _STUDY_ENTRIES)
+    with whole_or_nothing(out.absolute()) as folder:
         tasks = [(plan.patient_id, _Task(folder, patients, seed, plan.index)) for plan in cohort.plan.enrolled]
         outcomes = run_tasks(_write_patient, tasks, workers=workers, progress=progress)
         tables: dict[str, list[Row]] = {name: [] for name in COLUMNS}
         for outcome in outcomes:
             if outcome.value is None:
-                kind = YtterbyError if outcome.is_internal else InputError
-                raise kind(outcome.failure, where=f"simulated patient {outcome.key}", remedy="choose another seed")
+                where = f"simulated patient {outcome.key}"
+                if outcome.is_internal:
+                    raise YtterbyError(outcome.failure, where=where, remedy="check the disk, then report what failed")
+                raise InputError(outcome.failure, where=where, remedy="choose another seed")
             for name, rows in outcome.value.items():
                 tables[name] += rows
         columns, people = person_rows(cohort.plan)
@@ -97,9 +98,10 @@ def simulate_patient(out: Path, *, seed: int = 1) -> Path:
     DomainError
         ``seed`` is negative.
     """
+    _require_ours(out, _PATIENT_ENTRIES)
     cohort = _cohort(targets.ENROLLED, seed)
     subject = cohort.patient(next(plan.index for plan in cohort.plan.enrolled if plan.is_evaluable))
-    with _replaced(out, _PATIENT_ENTRIES) as folder:
+    with whole_or_nothing(out.absolute()) as folder:
         _write_images(subject, folder, folder / "segments.dcm", seed=seed)
         _write_yaml(folder / "CASE.yaml", _case(subject))
         truth = {"simulated": True, "patient_id": subject.patient.patient_id, **asdict(subject.truth)}
@@ -218,26 +220,6 @@ def _study_readme(cohort: VirtualCohort, patients: int, seed: int) -> str:
             "",
         ]
     )
-
-
-@contextmanager
-def _replaced(out: Path, entries: frozenset[str]) -> Iterator[Path]:
-    """A new folder beside ``out`` that takes its place when all went well and vanishes when not."""
-    _require_ours(out, entries)
-    out = out.absolute()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.parent / f".{out.name}.{os.getpid()}.partial"
-    earlier = out.parent / f".{out.name}.{os.getpid()}.earlier"
-    partial.mkdir()
-    try:
-        yield partial
-        if out.exists():
-            out.rename(earlier)
-        partial.rename(out)
-    finally:
-        for folder in (partial, earlier):
-            if folder.exists():
-                shutil.rmtree(folder)
 
 
 def _require_ours(out: Path, entries: frozenset[str]) -> None:
