@@ -28,7 +28,7 @@ COMMON = frozenset(
         "DOI",
     )
 )
-ABBREVIATION = re.compile(r"(?<![\w-])[A-Z][A-Z0-9]{2,}(?![\w-])")
+ABBREVIATION = re.compile(r"(?<![\w-])[A-Z][A-Z0-9]{2,}(?![\w-]|\.\w)")
 NOT_PROSE = (
     re.compile(r"```.*?```", re.DOTALL),
     re.compile(r"\$\$.*?\$\$", re.DOTALL),
@@ -72,7 +72,7 @@ def test_every_page_is_in_the_navigation(root) -> None:
 
 
 def test_the_documentation_builds_without_a_warning(root, tmp_path) -> None:
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     home = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
@@ -80,3 +80,12 @@ def test_the_documentation_builds_without_a_warning(root, tmp_path) -> None:
     # The pages work without a network: nothing is loaded from elsewhere.
     loaded = re.findall(r'<(?:script|link|img)[^>]*(?:src|href)="(https?:)?//[^"]*"', home)
     assert not loaded
+
+
+def test_links_of_the_pages_at_the_top_lead_somewhere(root) -> None:
+    broken = []
+    for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", (root / name).read_text(encoding="utf-8")):
+            if not target.startswith("https://") and not (root / target).exists():
+                broken.append(f"{name}: {target}")
+    assert not broken

@@ -178,6 +178,15 @@ def test_a_lung_segment_gets_its_dose_from_the_shunt_alone() -> None:
     assert dose.of("liver").mean_dose_gy == pytest.approx(without.of("liver").mean_dose_gy, rel=1e-12)
 
 
+def test_without_a_lung_mass_no_lung_dose_is_given() -> None:
+    lungs = box("Lungs", Role.LUNGS, (5, 25), (5, 21), (16, 20))
+    dose, _, _ = case_dose("P1", imaged(), [LIVER, lungs], options=replace(OPTIONS, lung_mass_kg=None))
+    assert dose.lungs == ()
+    assert "Lungs" not in {row.segment for row in dose.doses}
+    assert "no_lung_mass" in {notice.code for notice in dose.notices}
+    assert dose.balance.lung_gbq == pytest.approx(3.0 * 0.99 * 0.05)
+
+
 def test_an_image_in_bq_ml_is_decayed_to_the_administration() -> None:
     later = NOON + timedelta(hours=64.1)
     array = np.where(LIVER.mask, 2.0e6, 0.0)

@@ -150,8 +150,6 @@ radiobiology: {tumour: {alpha_beta_gy: 10, repair_hours: 1.5}, normal: {alpha_be
         "options",
         "options.energy_j_per_gbq",
         "options.tissue_density_g_ml",
-        "options.lung_mass_kg",
-        "options.engine",
         "segments.path",
         "segments.roles",
     ],
@@ -159,6 +157,11 @@ radiobiology: {tumour: {alpha_beta_gy: 10, repair_hours: 1.5}, normal: {alpha_be
 def test_no_clinical_quantity_has_a_default(folder: Path, place: str) -> None:
     with pytest.raises(ConfigurationError, match=rf"case\.yaml, {re.escape(place)}: is missing\. What to do: state it"):
         read(folder, changed(place, None))
+
+
+def test_without_a_lung_mass_there_is_none_and_the_engine_is_the_published_one(folder: Path) -> None:
+    assert read(folder, changed("options.lung_mass_kg", None)).options.dose_options().lung_mass_kg is None
+    assert read(folder, changed("options.engine", None)).options.engine == "local_deposition"
 
 
 @pytest.mark.parametrize(

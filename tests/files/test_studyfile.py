@@ -88,7 +88,7 @@ def test_two_roles_that_fit_equally_well_are_refused(tmp_path: Path) -> None:
         ("[ast, alt,", "[ast, ck,", r"toxicity\.tests\.1: must be 'ast', 'alt', 'bilirubin' or 'albumin'"),
         ("liver: [Liver, liver], ", "", "counts images need segments of role liver"),
         ("lungs:", "lung:", r"study\.yaml, roles\.lung: is not known here\. What to do: write 'lungs'"),
-        ("lung_mass_kg: 1.0, ", "", r"study\.yaml, options\.lung_mass_kg: is missing"),
+        ("tissue_density_g_ml: 1.03, ", "", r"study\.yaml, options\.tissue_density_g_ml: is missing"),
         ("kind: maa_spect", "kind: ho166_spect", "cannot show glass microspheres"),
     ],
 )

@@ -219,7 +219,7 @@ def test_patients_can_be_sent_to_another_process(folder: Path) -> None:
             "P2,1,,,,,2024",
             "P3,1,,,,,2024",
             "P2",
-            r"sessions\.csv: the patient 'P2' has no session that can be used",
+            r"sessions\.csv: the patient 'P2' has no session",
         ),
         (
             "lesions.csv",
@@ -271,7 +271,7 @@ def test_patients_can_be_sent_to_another_process(folder: Path) -> None:
             "P2,2024-03-08,,,2025-01-05,2025-01-05\n",
             "",
             "P2",
-            r"follow_up\.csv: the patient 'P2' has no follow-up",
+            r"follow_up\.csv: the patient 'P2' has no row",
         ),
     ],
 )

@@ -185,7 +185,14 @@ def _toxicity(patient: Patient, rules: AssessmentRules) -> tuple[dict[str, Any],
     for grade in found.grades:
         columns[f"{grade.test}_grade"] = grade.grade if found.evaluable else None
         if found.evaluable:
-            rows.append({"patient_id": patient.patient_id, "test": grade.test, "grade": grade.grade})
+            rows.append(
+                {
+                    "patient_id": patient.patient_id,
+                    "test": grade.test,
+                    "grade": grade.grade,
+                    "window_months": found.window_months,
+                }
+            )
     columns["months_to_grade3"] = found.months_to_grade3
     return columns, tuple(rows)
 

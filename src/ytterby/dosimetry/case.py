@@ -100,7 +100,15 @@ def case_dose(
     ]
     notices += _view_notices(results)
     rows: list[SegmentDose] = [result.dose for result in results]
-    rows += [lung_row(segment, sessions, options=options) for segment in segments if segment.role is Role.LUNGS]
+    lung_mass_kg = options.lung_mass_kg
+    if lung_mass_kg is None:
+        notices.append(Notice("no_lung_mass", "No lung mass was stated (options.lung_mass_kg): no lung dose is given."))
+    else:
+        rows += [
+            lung_row(segment, sessions, options=options, lung_mass_kg=lung_mass_kg)
+            for segment in segments
+            if segment.role is Role.LUNGS
+        ]
 
     if all(part.image.quantity is Quantity.COUNTS for part in imaged):
         assert liver is not None  # relative_layer has refused counts without a liver
@@ -116,17 +124,7 @@ def case_dose(
         histograms=tuple(result.histogram for result in results),
         balance=balance,
         single_compartment=_single_compartment(sessions, segments, liver, options),
-        lungs=tuple(
-            LungDose(
-                session.session_id,
-                session.lung_shunt_fraction,
-                options.lung_mass_kg,
-                mean_dose_gy(
-                    session.lung_activity_gbq, options.lung_mass_kg, energy_j_per_gbq=options.energy_j_per_gbq
-                ),
-            )
-            for session in sessions
-        ),
+        lungs=() if lung_mass_kg is None else _lung_doses(sessions, options, lung_mass_kg),
         notices=tuple(notices),
     )
     return dose, local_deposition_map(activity.map_gbq_ml(), options), everything
@@ -191,6 +189,18 @@ def _joined(segments: Sequence[Segment], role: Role, name: str) -> Segment | Non
     if len(chosen) <= 1:
         return chosen[0] if chosen else None
     return union(chosen, name, role)
+
+
+def _lung_doses(sessions: Sequence[Session], options: DoseOptions, lung_mass_kg: float) -> tuple[LungDose, ...]:
+    return tuple(
+        LungDose(
+            session.session_id,
+            session.lung_shunt_fraction,
+            lung_mass_kg,
+            mean_dose_gy(session.lung_activity_gbq, lung_mass_kg, energy_j_per_gbq=options.energy_j_per_gbq),
+        )
+        for session in sessions
+    )
 
 
 def _single_compartment(

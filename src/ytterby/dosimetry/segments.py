@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ytterby.dosimetry.compartment import mass_kg
+from ytterby.dosimetry.compartment import mass_kg, mean_dose_gy
 from ytterby.dosimetry.dvh import dose_reached_by_gy, histogram, volume_reaching_fraction
 from ytterby.dosimetry.radiobiology import mean_bed_gy
 from ytterby.dosimetry.voxel import local_deposition_gy
@@ -104,7 +104,9 @@ def _mean_bed_gy(
     )
 
 
-def lung_row(segment: Segment, sessions: Sequence[Session], *, options: DoseOptions) -> SegmentDose:
+def lung_row(
+    segment: Segment, sessions: Sequence[Session], *, options: DoseOptions, lung_mass_kg: float
+) -> SegmentDose:
     """Row of the lungs: their dose comes from the lung shunt and the stated lung mass, never from the image."""
     activity_gbq = sum(session.lung_activity_gbq for session in sessions)
     return SegmentDose(
@@ -112,9 +114,9 @@ def lung_row(segment: Segment, sessions: Sequence[Session], *, options: DoseOpti
         role=segment.role,
         method=f"{segment.method}; dose from lung shunt fraction",
         volume_ml=segment.volume_ml,
-        mass_kg=options.lung_mass_kg,
+        mass_kg=lung_mass_kg,
         activity_fraction=activity_gbq / sum(session.net_activity_gbq for session in sessions),
-        mean_dose_gy=options.energy_j_per_gbq * activity_gbq / options.lung_mass_kg,
+        mean_dose_gy=mean_dose_gy(activity_gbq, lung_mass_kg, energy_j_per_gbq=options.energy_j_per_gbq),
         engine="lung_shunt",
     )
 

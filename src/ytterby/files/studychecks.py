@@ -109,7 +109,7 @@ def progression(follow_up: FollowUp, row: Row) -> Iterator[Problem]:
 def whole_patient(patient: Patient, row: Row, tables: Set[str], *, zone: ZoneInfo | None) -> Iterator[Problem]:
     """What an included patient must have, and whether treatment and follow-up start on one day.
 
-    ``tables`` are those that could be read: nothing is missed in a table that was not.
+    ``tables`` are those that could be read and hold no row of the patient: only in them something is missing.
     """
     if not patient.is_included:
         return
@@ -120,10 +120,10 @@ def whole_patient(patient: Patient, row: Row, tables: Set[str], *, zone: ZoneInf
     who = f"the patient '{patient.patient_id}'"
     if not patient.sessions and "sessions" in tables:
         remedy = "add one, or give the patient an exclusion_reason"
-        yield Problem("red", f"{who} has no session that can be used", "sessions.csv", remedy=remedy)
+        yield Problem("red", f"{who} has no session", "sessions.csv", remedy=remedy)
     if patient.follow_up is None and "follow_up" in tables:
         remedy = "add one, or give the patient an exclusion_reason"
-        yield Problem("red", f"{who} has no follow-up that can be used", "follow_up.csv", remedy=remedy)
+        yield Problem("red", f"{who} has no row", "follow_up.csv", remedy=remedy)
     if patient.follow_up is not None and patient.sessions:
         first = patient.sessions[0].administered_at
         day = (first.astimezone(zone) if zone is not None else first).date()

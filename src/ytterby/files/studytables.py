@@ -109,7 +109,8 @@ def read_study_tables(folder: Path, study: StudyFile, *, half_life_hours: Mappin
             follow_up=follow_up,
             exclusion_reason=row.text("exclusion_reason"),
         )
-        usable = frozenset(name for name, table in tables.items() if table.is_usable)
+        # A row that cannot be used has its own problem; to call it missing too would only be noise.
+        usable = frozenset(name for name, table in tables.items() if table.is_usable and not rows[name][patient_id])
         for problem in checks.whole_patient(patient, row, usable, zone=zone):
             findings.add(problem, patient_id)
         people.append(patient)

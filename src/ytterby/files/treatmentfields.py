@@ -64,12 +64,16 @@ def check_image(kind: ImageKind, unit: ImageUnit | None, device: Device | None =
 
 
 class Options(FileModel):
-    """The constants and the engine of a dose computation; a case or study states each of them."""
+    """The constants and the engine of a dose computation; a case or study states each of them.
+
+    Without ``lung_mass_kg`` no lung dose is computed, and the result says so; local deposition, the published tumour thresholds'
+    own model, is the engine where none is named.
+    """
 
     energy_j_per_gbq: Positive
     tissue_density_g_ml: Positive
-    lung_mass_kg: Positive
-    engine: Engine
+    lung_mass_kg: Positive | None = None
+    engine: Engine = "local_deposition"
 
     def dose_options(self) -> DoseOptions:
         """The same as the model's own type."""

@@ -23,14 +23,14 @@ __all__ = [
 
 @dataclass(frozen=True)
 class DoseOptions:
-    """Constants and engine of a dose computation; every result repeats them.
+    """Constants and engine of a dose computation; every result repeats them. Without a lung mass no lung dose is given.
 
     ``energy_j_per_gbq`` is the energy of all decays of 1 GBq; ``engine`` names the voxel dose engine.
     """
 
     energy_j_per_gbq: float
     tissue_density_g_ml: float
-    lung_mass_kg: float
+    lung_mass_kg: float | None
     engine: str = "local_deposition"
 
 

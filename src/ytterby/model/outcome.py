@@ -74,11 +74,17 @@ class FollowUp:
     died_on: date | None = None
 
     def __post_init__(self) -> None:
-        end = self.died_on or self.last_contact_on
+        end = max(self.died_on or self.last_contact_on, self.last_contact_on)
         for name in ("hepatic_progression_on", "global_progression_on", "died_on", "last_contact_on"):
             day = getattr(self, name)
-            if day is not None and not self.treated_on <= day <= max(end, self.last_contact_on):
+            if day is not None and not self.treated_on <= day <= end:
                 raise InconsistentStudy(
                     f"{name} {day} lies outside treatment {self.treated_on} to last contact {self.last_contact_on}",
                     remedy=f"correct {name}, treated_on or last_contact_on",
+                )
+        for name in ("hepatic_progression_on", "global_progression_on"):
+            day = getattr(self, name)
+            if day is not None and self.died_on is not None and day > self.died_on:
+                raise InconsistentStudy(
+                    f"{name} {day} follows the death on {self.died_on}", remedy=f"correct {name} or died_on"
                 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from ytterby.errors import InconsistentStudy
 from ytterby.model.outcome import FollowUp, LabValue, LesionMeasurement
@@ -33,7 +32,7 @@ class Patient:
     """A patient of a study; ``attributes`` holds every further column of patients.csv (age, grade, origin, ...)."""
 
     patient_id: str
-    attributes: Mapping[str, str | float | int | None] = field(default_factory=lambda: MappingProxyType({}))
+    attributes: Mapping[str, str | float | int | None] = field(default_factory=dict)
     sessions: tuple[Session, ...] = ()
     lesions: tuple[Lesion, ...] = ()
     labs: tuple[LabValue, ...] = ()

@@ -335,7 +335,7 @@ def _options(dose: CaseDose) -> list[tuple[str, str]]:
         ("Dose engine", _ENGINE_NAMES.get(options.engine, options.engine)),
         ("Energy of all decays of 1 GBq (K)", f"{options.energy_j_per_gbq:.6g} J/GBq"),
         ("Density of liver and tumours", f"{options.tissue_density_g_ml:g} g/mL"),
-        ("Mass of the lungs", f"{options.lung_mass_kg:g} kg"),
+        ("Mass of the lungs", "not stated" if options.lung_mass_kg is None else f"{options.lung_mass_kg:g} kg"),
     ]
 
 

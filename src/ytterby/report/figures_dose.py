@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -55,13 +54,13 @@ def swarm(values: FloatArray, *, diameter: float, step: float, widest: float) ->
     places = [0.0]
     for number in range(1, int(widest / step) + 1):
         places += [number * step, -number * step]
-    done: list[int] = []
-    for index in np.argsort(values, kind="stable").tolist():
-        near = list(takewhile(lambda other: values[index] - values[other] < diameter, reversed(done)))
+    order = np.argsort(values, kind="stable")
+    lowest = np.searchsorted(values[order], values[order] - diameter, side="right")
+    for done, index in enumerate(order):
+        near = order[lowest[done] : done]
         across, along = offsets[near], (values[index] - values[near]) / diameter
         free = (place for place in places if (((place - across) / step) ** 2 + along**2 >= _APART).all())
-        offsets[index] = next(free, places[len(done) % len(places)])
-        done.append(index)
+        offsets[index] = next(free, places[done % len(places)])
     return offsets
 
 

@@ -56,10 +56,19 @@ _THERAPY_FLAGS = (
     (("somatostatin", "Somatostatin"), ("prrt", "PRRT"), ("systemic", "systemic therapy")),
 )
 _SEX = {"M": "Male", "F": "female"}
-_FOOTNOTE = (
-    "*Number of involved regions per patient. †Number of therapies per patient. MIRD dose = single-compartment dose; "
-    "MAD = mean absorbed dose to tumours; AD = absorbed dose; SIRT = selective internal radiation therapy; PV = portal vein; "
-    "TACE = transarterial chemoembolization; RFA = radiofrequency ablation; PRRT = peptide receptor radionuclide therapy."
+# What a label says -> its footnote.
+_FOOTNOTES = (
+    ("*", "*Number of involved regions per patient"),
+    ("†", "†Number of therapies per patient"),
+    ("NEN", "NEN = neuroendocrine neoplasm"),
+    ("MIRD", "MIRD dose = single-compartment dose"),
+    ("MAD (", "MAD = mean absorbed dose to tumours"),
+    (" AD (", "AD = absorbed dose"),
+    ("SIRT", "SIRT = selective internal radiation therapy"),
+    ("PV", "PV = portal vein"),
+    ("TACE", "TACE = transarterial chemoembolization"),
+    ("RFA", "RFA = radiofrequency ablation"),
+    ("PRRT", "PRRT = peptide receptor radionuclide therapy"),
 )
 
 
@@ -114,7 +123,7 @@ def patient_table(results: Mapping[str, Any]) -> Table:
         title=f"Patient characteristics (n = {results['cohort']['analysed']})",
         header=("Clinical variable", "Value"),
         rows=tuple(rows),
-        notes=(_FOOTNOTE,),
+        notes=("; ".join(note for mark, note in _FOOTNOTES if any(mark in row.cells[0] for row in rows)) + ".",),
         numeric=(False, False),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from ytterby.errors import ConfigurationError, InconsistentStudy
+from ytterby.errors import ConfigurationError
 from ytterby.model.outcome import FollowUp
 from ytterby.units import DAYS_PER_MONTH
 
@@ -54,20 +54,12 @@ def endpoints(follow_up: FollowUp, *, deaths: str) -> Endpoints:
     ------
     ConfigurationError
         ``deaths`` is neither word.
-    InconsistentStudy
-        A progression is dated after the death.
     """
     if deaths not in (_CENSOR, _EVENT):
         raise ConfigurationError(
             f"deaths is '{deaths}'", where="endpoints.deaths", remedy=f"write '{_CENSOR}' or '{_EVENT}'"
         )
     hepatic = follow_up.hepatic_progression_on
-    for name, day in (("hepatic", hepatic), ("global", follow_up.global_progression_on)):
-        if day is not None and follow_up.died_on is not None and day > follow_up.died_on:
-            raise InconsistentStudy(
-                f"{name} progression on {day} follows the death on {follow_up.died_on}",
-                remedy=f"correct {name}_progression_on or died_on",
-            )
     any_progression = [day for day in (hepatic, follow_up.global_progression_on) if day is not None]
     return Endpoints(
         hepatic_pfs=_progression_free(follow_up, hepatic, deaths),

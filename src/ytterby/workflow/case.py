@@ -86,7 +86,7 @@ def load_case(path: Path) -> Case:
     """The case that a YAML file describes, with its images and segments read."""
     file = read_case(path)
     sessions = file.to_sessions()
-    imaged = _imaged_sessions(file, sessions)
+    imaged, told = _imaged_sessions(file, sessions)
     segments = _assigned(file)
     segments = _with_thresholds(file, segments, imaged[0].image)
     return Case(
@@ -94,9 +94,9 @@ def load_case(path: Path) -> Case:
         imaged=imaged,
         segments=segments,
         options=file.options.dose_options(),
-        ct=None if file.ct is None else load_volume(file.ct.path, roles=("ct", "diagnostic")),
+        ct=None if file.ct is None else load_volume(file.ct.path, roles=("ct", "diagnostic"))[0],
         radiobiology=_radiobiology(file),
-        notices=file.notices,
+        notices=(*file.notices, *told),
         inputs=(path, *file.input_paths()),
     )
 
@@ -154,21 +154,22 @@ def require_one_frame(case: Case) -> None:
             )
 
 
-def _imaged_sessions(file: CaseFile, sessions: Sequence[Session]) -> tuple[ImagedSessions, ...]:
-    """Each image once, with the sessions that share it."""
+def _imaged_sessions(
+    file: CaseFile, sessions: Sequence[Session]
+) -> tuple[tuple[ImagedSessions, ...], tuple[Notice, ...]]:
+    """Each image once, with the sessions that share it; and what the images' files say against them."""
     grouped: dict[Path, tuple[ImageFile, list[Session]]] = {}
     for index, session in enumerate(sessions):
         image = file.image_of(index)
         grouped.setdefault(image.path.resolve(), (image, []))[1].append(session)
-    return tuple(
-        ImagedSessions(_image(file, image), tuple(sharing), half_life_hours(image.kind))
-        for image, sharing in grouped.values()
-    )
-
-
-def _image(file: CaseFile, image: ImageFile) -> Volume:
-    volume = load_volume(image.path, roles=IMAGE_ROLES[image.kind], time_zone=file.time_zone)
-    return stated_unit(volume, image.unit, image.reference_time, image.path.name)
+    imaged: list[ImagedSessions] = []
+    told: list[Notice] = []
+    for image, sharing in grouped.values():
+        volume, notices = load_volume(image.path, roles=IMAGE_ROLES[image.kind], time_zone=file.time_zone)
+        volume = stated_unit(volume, image.unit, image.reference_time, image.path.name)
+        imaged.append(ImagedSessions(volume, tuple(sharing), half_life_hours(image.kind)))
+        told += notices
+    return tuple(imaged), tuple(told)
 
 
 def _assigned(file: CaseFile) -> tuple[Segment, ...]:

@@ -11,17 +11,22 @@ from ytterby.dicom.series import Series, scan
 from ytterby.errors import ConfigurationError, DicomError, SegmentError
 from ytterby.files.nifti import read_nifti, read_nifti_segments
 from ytterby.files.nrrd import read_nrrd, read_nrrd_segments
+from ytterby.model.dose import Notice
 from ytterby.model.segment import Segment
 from ytterby.model.volume import Volume
 
-__all__ = ["load_segments", "load_volume", "only_series"]
+__all__ = ["image_notices", "load_segments", "load_volume", "only_series"]
 
 _NIFTI = (".nii", ".nii.gz")
 _NRRD = (".nrrd", ".nhdr")
 
 
-def load_volume(path: Path, *, roles: tuple[str, ...], time_zone: str | None = None) -> Volume:
+def load_volume(
+    path: Path, *, roles: tuple[str, ...], time_zone: str | None = None
+) -> tuple[Volume, tuple[Notice, ...]]:
     """The volume of a NIfTI or NRRD file, of a DICOM file, or of the one series of a DICOM folder with one of the ``roles``.
+
+    With it comes what its file says against it, though it can be read.
 
     Raises
     ------
@@ -30,10 +35,20 @@ def load_volume(path: Path, *, roles: tuple[str, ...], time_zone: str | None = N
     """
     name = path.name.lower()
     if path.is_file() and name.endswith(_NIFTI):
-        return read_nifti(path)
+        return read_nifti(path), ()
     if path.is_file() and name.endswith(_NRRD):
-        return read_nrrd(path)
-    return read_volume(only_series(path, roles), time_zone=time_zone)
+        return read_nrrd(path), ()
+    series = only_series(path, roles)
+    return read_volume(series, time_zone=time_zone), image_notices(series)
+
+
+def image_notices(series: Series) -> tuple[Notice, ...]:
+    """What is wrong with an image that can be read all the same: a surrogate isotope, a missing decay reference."""
+    return tuple(
+        Notice("image_problem", f"{series.path.name}: {problem}")
+        for problem in series.problems
+        if problem.level == "red"
+    )
 
 
 def load_segments(path: Path, *, labels: Mapping[int, str] | None = None) -> tuple[Segment, ...]:

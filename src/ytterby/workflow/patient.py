@@ -16,7 +16,7 @@ from ytterby.model.segment import Role, Segment
 from ytterby.model.treatment import Session
 from ytterby.model.volume import Volume
 from ytterby.workflow.case import IMAGE_ROLES, Case, half_life_hours, stated_unit
-from ytterby.workflow.loading import load_segments, load_volume
+from ytterby.workflow.loading import image_notices, load_segments, load_volume
 
 __all__ = ["patient_case"]
 
@@ -39,7 +39,7 @@ def patient_case(
             "the patient has no imaging folder", where=str(imaging), remedy="add it, or exclude the patient"
         )
     series = scan(imaging).series
-    imaged = _imaged_sessions(folder, imaging, series, study, patient, images)
+    imaged, told = _imaged_sessions(folder, imaging, series, study, patient, images)
     image = imaged[0].image
     radiobiology = None
     if study.radiobiology is not None:
@@ -55,7 +55,7 @@ def patient_case(
         ct=_own_ct(series, image, study.time_zone),
         radiobiology=radiobiology,
         simulated=study.simulated,
-        notices=tuple(Notice("input", text) for text in notices),
+        notices=(*(Notice("input", text) for text in notices), *told),
     )
 
 
@@ -66,33 +66,30 @@ def _imaged_sessions(
     study: StudyFile,
     patient: Patient,
     images: Mapping[str, str],
-) -> tuple[ImagedSessions, ...]:
+) -> tuple[tuple[ImagedSessions, ...], tuple[Notice, ...]]:
     shared: dict[str, list[Session]] = {}
     for session in patient.sessions:
         shared.setdefault(images.get(session.session_id, ""), []).append(session)
-    kind = study.image.kind
-    return tuple(
-        ImagedSessions(
-            stated_unit(
-                _image(folder, imaging, series, study, named),
-                study.image.unit,
-                None,
-                f"image of patient '{patient.patient_id}'" + (f" ({named})" if named else ""),
-            ),
-            tuple(sessions),
-            half_life_hours(kind),
-        )
-        for named, sessions in shared.items()
-    )
+    imaged: list[ImagedSessions] = []
+    told: list[Notice] = []
+    for named, sessions in shared.items():
+        volume, notices = _image(folder, imaging, series, study, named)
+        where = f"image of patient '{patient.patient_id}'" + (f" ({named})" if named else "")
+        volume = stated_unit(volume, study.image.unit, None, where)
+        imaged.append(ImagedSessions(volume, tuple(sessions), half_life_hours(study.image.kind)))
+        told += notices
+    return tuple(imaged), tuple(told)
 
 
-def _image(folder: Path, imaging: Path, series: Sequence[Series], study: StudyFile, named: str) -> Volume:
+def _image(
+    folder: Path, imaging: Path, series: Sequence[Series], study: StudyFile, named: str
+) -> tuple[Volume, tuple[Notice, ...]]:
     """The image that a session names by file, by series UID, or not at all (the only one that fits)."""
     roles = IMAGE_ROLES[study.image.kind]
     if named:
         for one in series:
             if one.uid == named:
-                return read_volume(one, time_zone=study.time_zone)
+                return read_volume(one, time_zone=study.time_zone), image_notices(one)
         for place in (imaging / named, folder / named):
             if place.exists() and place.resolve().is_relative_to(folder.resolve()):
                 return load_volume(place, roles=roles, time_zone=study.time_zone)
@@ -103,7 +100,7 @@ def _image(folder: Path, imaging: Path, series: Sequence[Series], study: StudyFi
         )
     fitting = [one for one in series if one.role in roles]
     if len(fitting) == 1:
-        return read_volume(fitting[0], time_zone=study.time_zone)
+        return read_volume(fitting[0], time_zone=study.time_zone), image_notices(fitting[0])
     found = ", ".join(f"{one.kind} ({one.role}) {one.path.name}" for one in series) or "no DICOM series"
     raise DicomError(
         f"{len(fitting)} series fit the image kind {study.image.kind}; found: {found}",
