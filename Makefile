@@ -43,7 +43,7 @@ demo: $(READY)
 	$(BIN)/ytterby demo --out demo --workers $(WORKERS)
 
 test: $(READY)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow" tests
 
 check: $(READY)
 	$(BIN)/ruff check .
