@@ -21,13 +21,14 @@ from ytterby.model.dose import (
     Notice,
     SegmentDose,
     SingleCompartmentDose,
+    joint_mean_dose_gy,
 )
 from ytterby.model.segment import Role, Segment
 from ytterby.model.treatment import Device, Session, Vial
 from ytterby.model.volume import FloatArray, Grid, Quantity, Volume
 from ytterby.report.case_figures import histogram_figure, planes_figure, png_bytes, svg_bytes
 from ytterby.report.case_marks import Mark, label, marks
-from ytterby.report.case_page import case_html, patient_mean_dose_gy, write_case_page
+from ytterby.report.case_page import case_html, write_case_page
 
 SPECT = Grid.axis_aligned((48, 48, 40), (6.0, 6.0, 6.0))
 # Another lattice for CT and masks: finer, reversed along x and y.
@@ -147,10 +148,10 @@ def test_d98_and_d70_stand_in_their_columns_and_what_is_missing_is_a_dash(page: 
 
 def test_patient_mean_is_energy_over_mass(page: str) -> None:
     expected = (312.34 * 44.6 + 187.06 * 11.5) / (44.6 + 11.5)
-    assert patient_mean_dose_gy(case()["dose"].doses[1:3]) == pytest.approx(expected)
+    assert joint_mean_dose_gy(case()["dose"].doses[1:3]) == pytest.approx(expected)
     assert f'<span class="value">{expected:.1f} <small>Gy' in page
     assert any(text.startswith("All tumours") and f"{expected:.1f}" in text for text in table_rows(page))
-    assert patient_mean_dose_gy([]) is None
+    assert joint_mean_dose_gy([]) is None
 
 
 def test_headline_treatment_and_constants_are_there(page: str) -> None:

@@ -80,7 +80,9 @@ def test_survival_and_toxicity(study_results):
 
 def test_csv_reads_back(study_results):
     table = cox_table(study_results)
-    read = list(csv.reader(StringIO(table_csv(table))))
+    read = list(csv.reader(StringIO(table_csv(table, simulated=False))))
     assert tuple(read[0]) == table.header
     assert [tuple(row) for row in read[1:]] == [row.cells for row in table.rows]
-    assert records_csv(("a", "b"), [{"a": 0.1, "b": None}, {"a": 2, "b": "x,y"}]) == 'a,b\n0.1,\n2,"x,y"\n'
+    records = [{"a": 0.1, "b": None}, {"a": 2, "b": "x,y"}]
+    assert records_csv(("a", "b"), records, simulated=False) == 'a,b\n0.1,\n2,"x,y"\n'
+    assert records_csv(("a", "b"), records, simulated=True) == 'a,b,simulated\n0.1,,1\n2,"x,y",1\n'

@@ -72,13 +72,19 @@ def test_everything_says_simulated(finished: Path) -> None:
     results = json.loads((finished / "results.json").read_text())
     assert results["simulated"] is True
     assert results["flow"]["analysed"] == PATIENTS
+    assert results["toxicity"]["window_months"] == 12
     for page in (finished / "report" / "index.html", *sorted(finished.glob("cases/*/report.html"))):
         text = page.read_text().lower()
         assert "simulated" in text
         assert "research use only" in text
-    for table in ("analysis_patients.csv", "analysis_lesions.csv"):
-        with (finished / "tables" / table).open(newline="") as stream:
-            assert {row["simulated"] for row in csv.DictReader(stream)} == {"1"}
+    tables = [path for path in sorted(finished.rglob("*.csv")) if path.name != "codebook.csv"]
+    assert len(tables) > 10
+    for table in tables:
+        with table.open(newline="") as stream:
+            reader = csv.DictReader(stream)
+            assert reader.fieldnames is not None
+            assert reader.fieldnames[-1] == "simulated", table.name
+            assert {row["simulated"] for row in reader} <= {"1"}, table.name
     for figure in sorted((finished / "figures").glob("*.svg")):
         assert "simulated" in figure.read_text().lower(), figure.name
 

@@ -19,7 +19,7 @@ from ytterby.response.endpoints import endpoints
 from ytterby.response.toxicity import worst_grades
 from ytterby.units import HOURS_PER_DAY
 
-__all__ = ["AssessmentRules", "PatientRecord", "analysis_tables", "mean_tumour_dose_gy", "patient_record"]
+__all__ = ["AssessmentRules", "PatientRecord", "analysis_tables", "marked", "patient_record"]
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,6 @@ class PatientRecord:
     patient: Mapping[str, Any]
     lesions: tuple[Mapping[str, Any], ...]
     toxicity: tuple[Mapping[str, Any], ...]
-
-
-def mean_tumour_dose_gy(dose: CaseDose) -> float | None:
-    """MAD of a patient: energy to all tumour segments over their mass, summed over sessions; None without a tumour."""
-    tumours = [row for row in dose.doses if row.role is Role.TUMOUR]
-    if not tumours:
-        return None
-    return sum(row.mean_dose_gy * row.mass_kg for row in tumours) / sum(row.mass_kg for row in tumours)
 
 
 def patient_record(patient: Patient, dose: CaseDose, rules: AssessmentRules) -> PatientRecord:
@@ -145,7 +137,7 @@ def _dose_columns(patient: Patient, dose: CaseDose) -> dict[str, Any]:
     first = patient.sessions[0]
     administered = sum(session.administered_activity_gbq for session in patient.sessions)
     columns: dict[str, Any] = {
-        "mad_gy": mean_tumour_dose_gy(dose),
+        "mad_gy": dose.tumour_mean_dose_gy,
         "ntl_whole_gy": normal,
         "ntl_perfused_gy": perfused,
         "n_sessions": len(patient.sessions),
@@ -197,6 +189,10 @@ def _toxicity(patient: Patient, rules: AssessmentRules) -> tuple[dict[str, Any],
     return columns, tuple(rows)
 
 
+def marked(table: pd.DataFrame, simulated: bool) -> pd.DataFrame:
+    """The table, with a column ``simulated`` of ones where the data are simulated."""
+    return table.assign(simulated=1) if simulated else table
+
+
 def _frame(rows: Sequence[Mapping[str, Any]], simulated: bool) -> pd.DataFrame:
-    marked = [{**row, "simulated": 1} if simulated else dict(row) for row in rows]
-    return pd.DataFrame(marked)
+    return marked(pd.DataFrame([dict(row) for row in rows]), simulated)

@@ -165,6 +165,7 @@ class CaseFile(FileModel):
 
     schema_version: SchemaOne = Field(alias="schema")
     patient_id: Identifier
+    simulated: Annotated[bool, Field(strict=True)] = False
     time_zone: Text | None = None
     image: ImageFile
     ct: PathOnly | None = None

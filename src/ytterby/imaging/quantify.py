@@ -26,6 +26,7 @@ __all__ = [
     "ActivityLayer",
     "Gain",
     "absolute_layer",
+    "contains",
     "integral_ml",
     "non_negative_counts",
     "relative_layer",

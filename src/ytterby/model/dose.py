@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ytterby.model.segment import Role
@@ -18,6 +20,7 @@ __all__ = [
     "SegmentDose",
     "SingleCompartmentDose",
     "Tissue",
+    "joint_mean_dose_gy",
 ]
 
 
@@ -86,6 +89,17 @@ class SegmentDose:
     d2_gy: float | None = None
     v100gy_fraction: float | None = None
     bed_mean_gy: float | None = None
+
+
+def joint_mean_dose_gy(rows: Sequence[SegmentDose]) -> float | None:
+    """Mean dose of several segments together: their energy over their mass; None without rows.
+
+    The MAD of a patient is that of all tumour segments. Segments must not overlap: a voxel in two of them counts twice.
+    """
+    mass_kg = math.fsum(row.mass_kg for row in rows)
+    if not mass_kg > 0:
+        return None
+    return math.fsum(row.mean_dose_gy * row.mass_kg for row in rows) / mass_kg
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,6 +171,11 @@ class CaseDose:
     single_compartment: tuple[SingleCompartmentDose, ...]
     lungs: tuple[LungDose, ...]
     notices: tuple[Notice, ...] = ()
+
+    @property
+    def tumour_mean_dose_gy(self) -> float | None:
+        """MAD of the patient: energy to all tumour segments over their mass, all sessions; None without a tumour."""
+        return joint_mean_dose_gy([row for row in self.doses if row.role is Role.TUMOUR])
 
     def of(self, segment: str) -> SegmentDose:
         """Dose of the segment of that name; KeyError when there is none."""

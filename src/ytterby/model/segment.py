@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ytterby.errors import GeometryError, SegmentError
 from ytterby.model.volume import FloatArray, Grid, read_only
 
-__all__ = ["BoolArray", "Role", "Segment", "union"]
+__all__ = ["BoolArray", "Role", "SamplePoints", "Segment", "union"]
 
 BoolArray = npt.NDArray[np.bool_]
 

@@ -123,7 +123,7 @@ def planes_figure(
 
 
 def _drawn(layout: Layout, cuts: Sequence[_Cut], named: Sequence[tuple[str, Mark]], unit: str) -> Figure:
-    figure = canvas(layout.width_in, layout.height_in)
+    figure = canvas(layout.width_inches, layout.height_inches)
     if cuts[0].ct is None:
         layout.write_headings(figure, ["Image and segments", "Absorbed dose"])
         _image_row(figure, layout, 0, cuts, unit, all_outlines=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from ytterby.model.dose import ActivityBalance, CaseDose, SegmentDose, SingleCompartmentDose
+from ytterby.model.dose import ActivityBalance, CaseDose, SegmentDose, SingleCompartmentDose, joint_mean_dose_gy
 from ytterby.model.segment import Role, Segment
 from ytterby.model.treatment import Session
 from ytterby.model.volume import Quantity, Volume
@@ -28,7 +28,7 @@ from ytterby.report.case_figures import (
 from ytterby.report.case_marks import Mark, marks
 from ytterby.report.numbers import NOT_AVAILABLE, fixed
 
-__all__ = ["case_html", "patient_mean_dose_gy", "write_case_page"]
+__all__ = ["case_html", "write_case_page"]
 
 _ROLE_NAMES = {
     Role.LIVER: "Liver",
@@ -158,17 +158,6 @@ def _data_url(kind: str, content: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
-def patient_mean_dose_gy(rows: Sequence[SegmentDose]) -> float | None:
-    """Mean dose of several segments together: energy over mass, the sum of dose x mass over the sum of masses.
-
-    None without rows. Segments must not overlap: a voxel in two of them counts twice.
-    """
-    mass_kg = math.fsum(row.mass_kg for row in rows)
-    if not mass_kg > 0:
-        return None
-    return math.fsum(row.mean_dose_gy * row.mass_kg for row in rows) / mass_kg
-
-
 def _headline(dose: CaseDose) -> list[_Figure]:
     """What a reader looks for first."""
     found = []
@@ -183,7 +172,7 @@ def _headline(dose: CaseDose) -> list[_Figure]:
         if len(rows) == 1:
             what = what.replace("tumours", "tumour")
         text = f"{note}; {what}" if rows else "no such segment"
-        found.append(_Figure(name, fixed(patient_mean_dose_gy(rows), 1), "Gy", text))
+        found.append(_Figure(name, fixed(joint_mean_dose_gy(rows), 1), "Gy", text))
     found.append(_lung_figure(dose))
     single = [row.mean_dose_gy for row in dose.single_compartment]
     note = "; ".join(f"{row.target}, {fixed(row.volume_ml, 1)}\u00a0mL" for row in dose.single_compartment)
@@ -208,7 +197,7 @@ def _lung_figure(dose: CaseDose) -> _Figure:
         masses = sorted({fixed(row.lung_mass_kg, 2) for row in dose.lungs})
         return _Figure("Lungs", fixed(total_gy, 1), "Gy", f"{many}from the lung shunt, {' / '.join(masses)} kg")
     rows = [row for row in dose.doses if row.role is Role.LUNGS]
-    return _Figure("Lungs", fixed(patient_mean_dose_gy(rows), 1), "Gy", "from the image" if rows else "not computed")
+    return _Figure("Lungs", fixed(joint_mean_dose_gy(rows), 1), "Gy", "from the image" if rows else "not computed")
 
 
 def _dose_row(row: SegmentDose, shown: dict[str, Mark]) -> dict[str, Any]:
@@ -248,7 +237,7 @@ def _together(rows: Sequence[SegmentDose]) -> dict[str, str] | None:
     return {
         "volume": fixed(math.fsum(row.volume_ml for row in rows), 1),
         "share": _percent(math.fsum(row.activity_fraction for row in rows)),
-        "mean": fixed(patient_mean_dose_gy(rows), 1),
+        "mean": fixed(joint_mean_dose_gy(rows), 1),
     }
 
 

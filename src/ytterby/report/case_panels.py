@@ -27,9 +27,9 @@ _SCALE_BAR_MM = 50.0
 _SHADE = {"facecolor": "black", "edgecolor": "none", "alpha": 0.45, "pad": 1.0}
 
 
-def canvas(width_in: float, height_in: float) -> Figure:
+def canvas(width_inches: float, height_inches: float) -> Figure:
     """An empty figure of its own: nothing of matplotlib's global state is touched."""
-    figure = Figure(figsize=(width_in, height_in), dpi=DPI, facecolor="white")
+    figure = Figure(figsize=(width_inches, height_inches), dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
     return figure
 
@@ -45,7 +45,7 @@ class Layout:
     rows: int
     legend_rows: int
 
-    width_in = 11.0
+    width_inches = 11.0
     _left_in = 0.28
     _right_in = 0.95
     _gap_in = 0.07
@@ -56,7 +56,7 @@ class Layout:
     @property
     def in_per_mm(self) -> float:
         """Inches on the page for a millimetre in the patient."""
-        room = self.width_in - self._left_in - self._right_in - 2 * self._gap_in
+        room = self.width_inches - self._left_in - self._right_in - 2 * self._gap_in
         across = sum(plane.width_mm for plane in self.planes)
         return min(room / across, self._row_most_in / max(plane.height_mm for plane in self.planes))
 
@@ -71,7 +71,7 @@ class Layout:
         return 0.12 + 0.19 * self.legend_rows
 
     @property
-    def height_in(self) -> float:
+    def height_inches(self) -> float:
         """Height of the figure."""
         return self._head_in + self.rows * self.row_in + (self.rows - 1) * self._row_gap_in + self.legend_in
 
@@ -80,7 +80,12 @@ class Layout:
         return self.legend_in + (self.rows - 1 - row) * (self.row_in + self._row_gap_in)
 
     def _fractions(self, left: float, bottom: float, width: float, height: float) -> Box:
-        return left / self.width_in, bottom / self.height_in, width / self.width_in, height / self.height_in
+        return (
+            left / self.width_inches,
+            bottom / self.height_inches,
+            width / self.width_inches,
+            height / self.height_inches,
+        )
 
     def panel_box(self, row: int, column: int) -> Box:
         """Left, bottom, width and height of a panel, as fractions of the figure."""
@@ -99,11 +104,11 @@ class Layout:
         """Writes the names of the planes above and those of the rows at the left."""
         for column, plane in enumerate(self.planes):
             left, _, width, _ = self.panel_box(0, column)
-            top = (self.height_in - self._head_in + 0.07) / self.height_in
+            top = (self.height_inches - self._head_in + 0.07) / self.height_inches
             figure.text(left + width / 2, top, plane.view.name, ha="center", size=10)
         for row, name in enumerate(row_names):
-            middle = (self.row_bottom_in(row) + self.row_in / 2) / self.height_in
-            figure.text(0.14 / self.width_in, middle, name, rotation=90, ha="center", va="center", size=8.5)
+            middle = (self.row_bottom_in(row) + self.row_in / 2) / self.height_inches
+            figure.text(0.14 / self.width_inches, middle, name, rotation=90, ha="center", va="center", size=8.5)
 
 
 def panel(figure: Figure, box: Box, plane: Plane, pixels: RgbArray) -> Axes:

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
+from itertools import chain, repeat
 from typing import Any
 
 __all__ = ["Row", "Table", "records_csv", "table_csv"]
@@ -35,14 +36,14 @@ class Table:
     numeric: tuple[bool, ...] = ()
 
 
-def table_csv(table: Table) -> str:
-    """The table as CSV, one line a row, as printed."""
-    return _csv([table.header, *(row.cells for row in table.rows)])
+def table_csv(table: Table, *, simulated: bool) -> str:
+    """The table as CSV, one line a row, as printed; simulated data say so in a last column."""
+    return _csv([table.header, *(row.cells for row in table.rows)], simulated)
 
 
-def records_csv(header: Sequence[str], records: Iterable[Mapping[str, Any]]) -> str:
-    """Records as CSV with all digits; what is None stays empty."""
-    return _csv([header, *([_cell(record.get(name)) for name in header] for record in records)])
+def records_csv(header: Sequence[str], records: Iterable[Mapping[str, Any]], *, simulated: bool) -> str:
+    """Records as CSV with all digits; what is None stays empty; simulated data say so in a last column."""
+    return _csv([header, *([_cell(record.get(name)) for name in header] for record in records)], simulated)
 
 
 def _cell(value: Any) -> str:
@@ -51,7 +52,9 @@ def _cell(value: Any) -> str:
     return repr(value) if isinstance(value, float) else str(value)
 
 
-def _csv(lines: Iterable[Sequence[str]]) -> str:
+def _csv(lines: Iterable[Sequence[str]], simulated: bool) -> str:
     text = StringIO()
-    csv.writer(text, lineterminator="\n").writerows(lines)
+    marks = chain(("simulated",), repeat("1"))
+    rows = ([*line, mark] for line, mark in zip(lines, marks, strict=False)) if simulated else lines
+    csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()

@@ -133,15 +133,17 @@ def _write_figures(folder: Path, page: StudyPage) -> None:
 
 def _write_tables(folder: Path, page: StudyPage, results: dict[str, Any], tables: AnalysisTables) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    texts = {name: table_csv(page.tables[name]) for name in ("table1", "table2")}
+    texts = {name: table_csv(page.tables[name], simulated=tables.simulated) for name in ("table1", "table2")}
     tests: list[dict[str, Any]] = []
     for level in ("lesion", "patient"):
         response = results["response"][level]
-        texts[f"roc_{level}"] = records_csv(_ROC, _columns(response["roc"], _ROC))
+        texts[f"roc_{level}"] = records_csv(_ROC, _columns(response["roc"], _ROC), simulated=tables.simulated)
         pairs = [*(response["mann_whitney"] or []), response["mann_whitney_responders"]]
         tests += [_test(level, test) for test in pairs if test is not None]
-    texts["mann_whitney"] = records_csv(_MANN_WHITNEY, tests)
-    texts["kaplan_meier"] = records_csv(("endpoint", "group", *_CURVES), _curves(results["survival"]))
+    texts["mann_whitney"] = records_csv(_MANN_WHITNEY, tests, simulated=tables.simulated)
+    texts["kaplan_meier"] = records_csv(
+        ("endpoint", "group", *_CURVES), _curves(results["survival"]), simulated=tables.simulated
+    )
     for name, text in texts.items():
         (folder / f"{name}.csv").write_text(text, encoding="utf-8", newline="\n")
     write_codebook(folder / "codebook.csv", tables)

@@ -96,6 +96,7 @@ def load_case(path: Path) -> Case:
         options=file.options.dose_options(),
         ct=None if file.ct is None else load_volume(file.ct.path, roles=("ct", "diagnostic"))[0],
         radiobiology=_radiobiology(file),
+        simulated=file.simulated,
         notices=(*file.notices, *told),
         inputs=(path, *file.input_paths()),
     )

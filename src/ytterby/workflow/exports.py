@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 import ytterby
+from ytterby.cohort.assemble import marked
 from ytterby.dicom.identity import DicomHeader, content_uid
 from ytterby.dicom.write import write_dose, write_segmentation
 from ytterby.files.analysistables import write_table
@@ -62,8 +63,8 @@ def write_case(
 ) -> None:
     """Write doses.csv, dvh.csv, case.json, report.html, dose.nii.gz, dose.dcm and segments.dcm into ``out``."""
     with whole_or_nothing(out) as folder:
-        write_table(folder / "doses.csv", pd.DataFrame([_dose_row(row) for row in dose.doses]))
-        write_table(folder / "dvh.csv", _histograms(dose))
+        write_table(folder / "doses.csv", marked(pd.DataFrame([_dose_row(row) for row in dose.doses]), simulated))
+        write_table(folder / "dvh.csv", marked(_histograms(dose), simulated))
         write_nifti(folder / "dose.nii.gz", dose_map)
         header = _header(dose.patient_id, image, ct, sessions, simulated=simulated)
         write_dose(dose_map if ct is None else resample(dose_map, ct.grid), folder / "dose.dcm", header)
@@ -85,8 +86,6 @@ def write_case(
 def case_record(dose: CaseDose, *, image: Volume, sessions: Sequence[Session], simulated: bool) -> dict[str, Any]:
     """Everything that the dosimetry found, as JSON holds it (unrounded; units in the names)."""
     tumours = [row for row in dose.doses if row.role is Role.TUMOUR]
-    mass_kg = sum(row.mass_kg for row in tumours)
-    mad_gy = sum(row.mean_dose_gy * row.mass_kg for row in tumours) / mass_kg if tumours else None
     return {
         "schema": 1,
         "patient_id": dose.patient_id,
@@ -116,7 +115,11 @@ def case_record(dose: CaseDose, *, image: Volume, sessions: Sequence[Session], s
             for session in sessions
         ],
         "doses": [_dose_row(row) for row in dose.doses],
-        "tumours": {"n": len(tumours), "mass_kg": mass_kg, "mean_dose_gy": mad_gy},
+        "tumours": {
+            "n": len(tumours),
+            "mass_kg": sum(row.mass_kg for row in tumours),
+            "mean_dose_gy": dose.tumour_mean_dose_gy,
+        },
         "single_compartment": [asdict(row) for row in dose.single_compartment],
         "lungs": [asdict(row) for row in dose.lungs],
         "activity_balance": {**asdict(dose.balance), "closure_fraction": dose.balance.closure_fraction},

@@ -177,6 +177,7 @@ def _case(subject: VirtualPatient) -> dict[str, object]:
     return {
         "schema": 1,
         "patient_id": subject.patient.patient_id,
+        "simulated": True,
         "time_zone": TIME_ZONE,
         "image": {"path": "spect.dcm", "kind": "maa_spect", "unit": "counts"},
         "ct": {"path": "CT"},

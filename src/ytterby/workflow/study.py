@@ -12,7 +12,7 @@ from ytterby.cohort.assemble import (
     AssessmentRules,
     PatientRecord,
     analysis_tables,
-    mean_tumour_dose_gy,
+    marked,
     patient_record,
 )
 from ytterby.errors import InconsistentStudy, MissingMeasurement, Problem
@@ -32,7 +32,7 @@ from ytterby.workflow.patient import patient_case
 from ytterby.workflow.provenance import RunRecord
 from ytterby.workflow.truth import TruthComparison, truth_of, truth_table
 
-__all__ = ["HALF_LIFE_HOURS", "PatientResult", "StudyRun", "check_study", "run_patient", "run_study"]
+__all__ = ["HALF_LIFE_HOURS", "PatientResult", "PatientTask", "StudyRun", "check_study", "run_patient", "run_study"]
 
 HALF_LIFE_HOURS: Mapping[Device, float] = {
     Device.GLASS: Y90.half_life_hours,
@@ -146,7 +146,7 @@ def run_study(folder: Path, out: Path, *, workers: int = 1, progress: Progress |
         write_analysis_tables(making / "tables", assembled)
         truth = truth_of(folder, assembled) if study.simulated else None
         if truth is not None:
-            write_table(making / "tables" / "truth.csv", truth.pairs)
+            write_table(making / "tables" / "truth.csv", marked(truth.pairs, study.simulated))
         links = [result.link for result in done] + [CaseLink(one.key, failure=one.failure) for one in failed]
         # The analysis reads what was written, so that `analyse` on the tables gives the same.
         write_analysis(
@@ -231,7 +231,7 @@ def run_patient(task: PatientTask) -> PatientResult:
     link = CaseLink(
         patient.patient_id,
         href=f"../cases/{patient.patient_id}/report.html",
-        mad_gy=mean_tumour_dose_gy(dose),
+        mad_gy=dose.tumour_mean_dose_gy,
         notices=tuple(notice.message for notice in dose.notices),
     )
     return PatientResult(record, link)
