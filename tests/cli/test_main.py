@@ -55,6 +55,9 @@ def test_a_case_by_the_command_line(patient: Path, tmp_path: Path) -> None:
     done = ytterby("case", "run", patient / "CASE.yaml", "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert "Research use only" in done.stdout
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert {"CASE.yaml", "spect.dcm", "segments.dcm"} <= set(record["inputs"])
+    assert any(name.startswith("CT/") for name in record["inputs"])
     as_json = ytterby("case", "run", patient / "CASE.yaml", "--out", tmp_path / "out", "--json")
     record = json.loads(as_json.stdout)
     assert record == json.loads((tmp_path / "out" / "case.json").read_text())

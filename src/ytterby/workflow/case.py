@@ -19,8 +19,18 @@ from ytterby.model.volume import Quantity, Volume
 from ytterby.physics.nuclides import HO166, Y90
 from ytterby.workflow.exports import write_case
 from ytterby.workflow.loading import load_segments, load_volume
+from ytterby.workflow.provenance import RunRecord
 
-__all__ = ["IMAGE_ROLES", "Case", "half_life_hours", "load_case", "require_one_frame", "run_case", "stated_unit"]
+__all__ = [
+    "IMAGE_ROLES",
+    "Case",
+    "half_life_hours",
+    "load_case",
+    "require_one_frame",
+    "run_case",
+    "run_case_file",
+    "stated_unit",
+]
 
 IMAGE_ROLES = {
     ImageKind.MAA_SPECT: ("maa_spect", "y90_spect"),
@@ -79,6 +89,21 @@ def run_case(case: Case, out: Path) -> CaseDose:
         sessions=case.sessions,
         simulated=case.simulated,
     )
+    return dose
+
+
+def run_case_file(path: Path, out: Path) -> CaseDose:
+    """Doses of the case that a YAML file describes; ``out`` gets run.json too, with versions and the SHA-256 of every input."""
+    record = RunRecord("case run", options={"case": path.name})
+    with record.step("read"):
+        case = load_case(path)
+    with record.step("hash inputs"):
+        for given in case.inputs:
+            files = [given] if given.is_file() else [file for file in given.rglob("*") if file.is_file()]
+            record.add_inputs(given.parent, files)
+    with record.step("dose and write"):
+        dose = run_case(case, out)
+    record.write(out / "run.json")
     return dose
 
 
