@@ -237,6 +237,12 @@ def test_a_tumour_outside_the_liver_is_told() -> None:
     assert "50.0% of 'poking'" in notice.message
 
 
+def test_the_map_holds_a_tumour_beyond_the_liver_as_its_row_does() -> None:
+    poking = box("poking", Role.TUMOUR, (2, 7), (8, 12), (6, 10))
+    dose, dose_map, _ = case_dose("P1", imaged(image=counts(1.0, outside=40.0)), [LIVER, poking], options=OPTIONS)
+    assert dose_map.array[poking.mask].mean() == pytest.approx(dose.of("poking").mean_dose_gy, rel=1e-6)
+
+
 def test_two_tumours_that_share_voxels_do_not_break_the_balance() -> None:
     other = box("Tumour 2", Role.TUMOUR, (10, 14), (8, 12), (6, 10))
     dose, _, _ = case_dose("P1", imaged(), [LIVER, TUMOUR, other], options=OPTIONS)

@@ -148,6 +148,21 @@ def test_thresholds_make_segments(tmp_path: Path) -> None:
     assert "35 % of maximum" in tumours[0].method
 
 
+def test_a_region_named_by_its_role_is_all_its_segments(tmp_path: Path) -> None:
+    case = write_known_case(
+        tmp_path,
+        tumours={"method": "percent_of_max", "percent": 35, "region": "liver", "minimum_diameter_mm": 20},
+        segments={
+            "path": "labels.nii.gz",
+            "labels": {1: "rest", 2: "right", 3: "left"},
+            "roles": {"liver": ["rest", "right", "left"]},
+        },
+    )
+    dose = run_case(load_case(case), tmp_path / "out")
+    # The hot spots are labels of their own here: a region of the first liver segment alone would miss them.
+    assert [row.segment for row in dose.doses if row.role.value == "tumour"] == ["Tumour 1", "Tumour 2"]
+
+
 def test_the_simulated_patient_is_dosed_near_the_truth(tmp_path: Path) -> None:
     case = load_case(simulate_patient(tmp_path / "patient", seed=3))
     dose = run_case(case, tmp_path / "out")

@@ -164,7 +164,8 @@ def _layer(
         told.append(
             Notice("negative_counts", f"Samples below 0 were set to 0; they held {removed_fraction:.2%} of the counts.")
         )
-    return relative_layer(image, part.sessions, liver=liver, territories=territories), told
+    tumours = [segment for segment in segments if segment.role is Role.TUMOUR]
+    return relative_layer(image, part.sessions, liver=liver, territories=territories, tumours=tumours), told
 
 
 def _territory(session: Session, segments: Sequence[Segment]) -> Segment | None:

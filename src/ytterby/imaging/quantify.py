@@ -119,12 +119,18 @@ def integral_ml(image: Volume, points: SamplePoints) -> float:
 
 
 def relative_layer(
-    image: Volume, sessions: Sequence[Session], *, liver: Segment, territories: Sequence[Segment | None]
+    image: Volume,
+    sessions: Sequence[Session],
+    *,
+    liver: Segment,
+    territories: Sequence[Segment | None],
+    tumours: Sequence[Segment] = (),
 ) -> ActivityLayer:
     """Layer of a counts image: each session's liver activity, spread like the counts of its denominator.
 
     One session: the denominator is the whole liver, and its territory does not change it. Two or more sessions on one image: the
-    denominator of each is the counts in its own territory.
+    denominator of each is the counts in its own territory. ``tumours`` belong to the support of the map: one that reaches
+    beyond the liver has a dose there too.
 
     Raises
     ------
@@ -133,7 +139,7 @@ def relative_layer(
     SegmentError
         Several sessions share the image, and one has no territory or two territories overlap.
     """
-    support = (liver, *(territory for territory in territories if territory is not None))
+    support = (liver, *(territory for territory in territories if territory is not None), *tumours)
     if len(sessions) == 1:
         total = _counts(image, liver)
         gain = Gain(sessions[0].session_id, sessions[0].liver_activity_gbq / total)

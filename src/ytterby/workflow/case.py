@@ -13,7 +13,7 @@ from ytterby.files.casefile import CaseFile, ImageFile, read_case
 from ytterby.files.treatmentfields import ImageKind, ImageUnit
 from ytterby.imaging.threshold import connected_lesions, percent_of_maximum
 from ytterby.model.dose import CaseDose, DoseOptions, Notice, Radiobiology, Tissue
-from ytterby.model.segment import Role, Segment
+from ytterby.model.segment import Role, Segment, union
 from ytterby.model.treatment import Session
 from ytterby.model.volume import Quantity, Volume
 from ytterby.physics.nuclides import HO166, Y90
@@ -202,7 +202,8 @@ def _assigned(file: CaseFile) -> tuple[Segment, ...]:
     """The segments that the case names, each with its role."""
     if file.segments is None:
         return ()
-    available = {segment.name: segment for segment in load_segments(file.segments.path, labels=file.segments.labels)}
+    found = load_segments(file.segments.path, labels=file.segments.labels)
+    available = {segment.name: segment for segment in found}
     chosen = []
     for name, role in file.segments.roles.pairs():
         if name not in available:
@@ -210,6 +211,12 @@ def _assigned(file: CaseFile) -> tuple[Segment, ...]:
                 f"there is no segment '{name}'",
                 where=f"{file.segments.path.name}, role {role.value}",
                 remedy="use one of: " + ", ".join(sorted(available)),
+            )
+        if sum(segment.name == name for segment in found) > 1:
+            raise SegmentError(
+                f"several segments are called '{name}'",
+                where=file.segments.path.name,
+                remedy="give each segment a name of its own in the segmentation",
             )
         segment = available[name]
         chosen.append(segment.relabelled(name, role, segment.method).require_voxels())
@@ -221,10 +228,11 @@ def _with_thresholds(file: CaseFile, segments: tuple[Segment, ...], image: Volum
     made = list(segments)
 
     def region(name: str) -> Segment:
-        for segment in made:
-            if name in (segment.name, segment.role.value):
-                return segment
-        raise SegmentError(f"there is no segment '{name}'", where="derived", remedy="name a segment of segments.roles")
+        """The segment of that name, or all segments of that role together."""
+        fitting = [one for one in made if one.name == name] or [one for one in made if one.role.value == name]
+        if not fitting:
+            raise SegmentError(f"there is no segment '{name}'", where="derived", remedy="name one of segments.roles")
+        return fitting[0] if len(fitting) == 1 else union(tuple(fitting), name, fitting[0].role)
 
     for part in file.derived:
         made.append(
