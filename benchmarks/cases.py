@@ -192,7 +192,7 @@ def _sampling_ours(scene: Scene) -> Callable[[], Any]:
     image = Volume(scene.counts, Grid(shape, scene.image_affine), Quantity.COUNTS)
     fine = (scene.mask.shape[0], scene.mask.shape[1], scene.mask.shape[2])
     liver = Segment("liver", Role.LIVER, scene.mask, Grid(fine, scene.mask_affine))
-    return lambda: sample_linear(image, liver.points(grid=image.grid)).values
+    return lambda: sample_linear(image, liver.points(grids=[image.grid])).values
 
 
 def _sitk_image(array: np.ndarray, affine: np.ndarray) -> Any:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ytterby.dosimetry.voxel import local_deposition_gy, local_deposition_map
+from ytterby.imaging.quantify import ActivityField, ActivityLayer, Gain
 from ytterby.model.dose import DoseOptions
 from ytterby.model.volume import Grid, Quantity, Volume
 
@@ -18,7 +19,9 @@ def test_one_megabecquerel_a_millilitre_is_48_gray() -> None:
 
 def test_a_map_is_in_gray_on_the_same_grid() -> None:
     grid = Grid.axis_aligned((2, 2, 2), (4, 4, 4))
-    dose = local_deposition_map(Volume(np.full(grid.shape, 2e-3), grid, Quantity.OTHER), OPTIONS)
+    image = Volume(np.full(grid.shape, 2.0), grid, Quantity.COUNTS)
+    activity = ActivityField((ActivityLayer(image, (Gain("1", 1e-3),)),))
+    dose = local_deposition_map(activity, grid, OPTIONS)
     assert dose.quantity is Quantity.DOSE
     assert dose.array.dtype == np.float32
     np.testing.assert_allclose(dose.array, 96.4466, rtol=1e-5)

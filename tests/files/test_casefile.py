@@ -159,6 +159,11 @@ def test_no_clinical_quantity_has_a_default(folder: Path, place: str) -> None:
         read(folder, changed(place, None))
 
 
+def test_a_reference_time_of_counts_plays_no_part_and_that_is_told(folder: Path) -> None:
+    case = read(folder, changed("image.reference_time", "2024-03-08T11:00:00Z"))
+    assert [notice.code for notice in case.notices] == ["reference_time_unused"]
+
+
 def test_without_a_lung_mass_there_is_none_and_the_engine_is_the_published_one(folder: Path) -> None:
     assert read(folder, changed("options.lung_mass_kg", None)).options.dose_options().lung_mass_kg is None
     assert read(folder, changed("options.engine", None)).options.engine == "local_deposition"
@@ -221,7 +226,6 @@ def test_without_a_lung_mass_there_is_none_and_the_engine_is_the_published_one(f
         ("image.kind", "spect", r"image\.kind: must be 'maa_spect', 'y90_pet', 'y90_spect' or 'ho166_spect'"),
         ("image.unit", "bq_ml", r"image: an image of kind maa_spect shows 99mTc"),
         ("image.unit", "GBq", r"image\.unit: must be 'counts' or 'bq_ml'"),
-        ("image.reference_time", "2024-03-08T11:00:00Z", "image: reference_time belongs to images in bq_ml"),
         ("image.kind", "ho166_spect", "cannot show glass microspheres"),
         ("options.engine", "kernel", r"options\.engine: the kernel engine is not in this version"),
         ("options.engine", "monte_carlo", r"options\.engine: 'monte_carlo' is no engine"),

@@ -92,10 +92,10 @@ def test_difference_across_grids_goes_by_place() -> None:
 
 def test_points_divide_voxels_that_are_coarser_than_the_image() -> None:
     coarse = sphere(cube_grid(6.0), 20)
-    points = coarse.points(grid=cube_grid(2.0))
+    points = coarse.points(grids=[cube_grid(2.0), cube_grid(4.0)])
     assert points.volume_ml == pytest.approx(0.216 / 27)
     assert points.total_volume_ml == pytest.approx(coarse.volume_ml)
-    assert len(coarse.points(grid=cube_grid(6.0)).index) == coarse.mask.sum()
+    assert len(coarse.points(grids=[cube_grid(6.0)]).index) == coarse.mask.sum()
 
 
 def test_empty_and_misfit_segments_are_told() -> None:

@@ -17,7 +17,7 @@ OPTIONS = DoseOptions(energy_j_per_gbq=49.67, tissue_density_g_ml=1.03, lung_mas
 
 def _dose(subject: VirtualPatient, image: Volume) -> CaseDose:
     sessions = ImagedSessions(image, subject.patient.sessions, 64.1)
-    return case_dose(subject.patient.patient_id, (sessions,), subject.segments, options=OPTIONS)[0]
+    return case_dose(subject.patient.patient_id, (sessions,), subject.segments, options=OPTIONS).dose
 
 
 def test_a_perfect_scanner_gives_back_the_truth(some: tuple[VirtualPatient, ...]) -> None:

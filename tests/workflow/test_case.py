@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from datetime import UTC, datetime
 from importlib import util
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +19,9 @@ import SimpleITK as sitk
 import yaml
 
 from ytterby.errors import CalibrationError, ConfigurationError, GeometryError, SegmentError
-from ytterby.workflow.case import load_case, run_case
+from ytterby.files.treatmentfields import ImageKind
+from ytterby.model.volume import Grid, Quantity, Volume
+from ytterby.workflow.case import load_case, run_case, stated_unit
 from ytterby.workflow.simulate import simulate_patient
 
 K, DENSITY = 49.67, 1.03
@@ -167,17 +170,20 @@ def test_the_simulated_patient_is_dosed_near_the_truth(tmp_path: Path) -> None:
     case = load_case(simulate_patient(tmp_path / "patient", seed=3))
     dose = run_case(case, tmp_path / "out")
     truth = json.loads((tmp_path / "patient" / "truth.json").read_text())
-    # Energy in the map, inside the true liver, against the activity that the simulator put there.
-    liver = next(segment for segment in case.segments if segment.role.value == "liver")
-    found = sitk.ReadImage(str(tmp_path / "out" / "dose.nii.gz"))
-    grid = sitk.GetImageFromArray(liver.mask.transpose(2, 1, 0).astype(np.uint8))
-    grid.SetSpacing(liver.grid.spacing_mm)
-    grid.SetOrigin(liver.grid.affine[:3, 3].tolist())
-    dose_gy = sitk.GetArrayFromImage(sitk.Resample(found, grid, sitk.Transform(), sitk.sitkLinear, 0.0)).transpose(
-        2, 1, 0
-    )
-    gbq = dose_gy[liver.mask].sum(dtype=float) * liver.grid.voxel_volume_ml / 1000 * DENSITY / K
-    assert gbq == pytest.approx(truth["liver_activity_gbq"], rel=0.005)
+    # Energy in the whole map, against the activity that the simulator put into the liver.
+    found = nib.load(tmp_path / "out" / "dose.nii.gz")
+    voxel_kg = abs(np.linalg.det(found.affine[:3, :3])) / 1e6 * DENSITY
+    assert found.get_fdata().sum() * voxel_kg / K == pytest.approx(truth["liver_activity_gbq"], rel=0.01)
+    # The RTDOSE on the CT's grid, read by another program, has the means of the table in the true masks.
+    rtdose = sitk.ReadImage(str(tmp_path / "out" / "dose.dcm"))
+    scaling = float(pydicom.dcmread(tmp_path / "out" / "dose.dcm").DoseGridScaling)
+    stored = sitk.GetArrayFromImage(rtdose).transpose(2, 1, 0).astype(float)
+    scale = 1.0 if stored.max() < 1e4 else scaling
+    for segment in case.segments:
+        if segment.role.value in ("liver", "tumour"):
+            assert case.ct is not None
+            mean_gy = stored[segment.on_grid(case.ct.grid).mask].mean() * scale
+            assert mean_gy == pytest.approx(dose.of(segment.name).mean_dose_gy, rel=1e-4)
     for lesion in truth["lesions"]:
         if lesion["longest_diameter_mm"] > 50:
             # What is left is the scanner's resolution and noise.
@@ -238,6 +244,78 @@ def test_the_real_patient_agrees_with_the_independent_script(tmp_path: Path, ext
     assert dose.balance.counts_outside_fraction == pytest.approx(oracle().counts_outside_liver(folder), abs=0.005)
     assert dose.balance.counts_outside_fraction == pytest.approx(0.40, abs=0.01)
     assert "counts_outside" in {notice.code for notice in dose.notices}
+
+
+def test_the_labels_of_a_label_map_are_joined_to_the_whole_liver(tmp_path: Path) -> None:
+    segments = {
+        "path": "labels.nii.gz",
+        "labels": {1: "rest", 2: "T1", 3: "T2"},
+        "roles": {"liver": ["rest"], "tumour": ["T1", "T2"]},
+    }
+    dose = run_case(load_case(write_known_case(tmp_path, segments=segments)), tmp_path / "out")
+    activity, labels = known_activity_gbq()
+    voxel_kg = np.prod(SPACING) / 1e6 * DENSITY
+    assert dose.of("rest").volume_ml == pytest.approx((labels > 0).sum() * 0.1)
+    for name, label in (("T1", 2), ("T2", 3)):
+        assert dose.of(name).mean_dose_gy == pytest.approx(K * activity[labels == label].mean() / voxel_kg, rel=1e-5)
+    assert "tumours_joined_to_liver" in {notice.code for notice in dose.notices}
+
+
+def in_bq_ml(folder: Path, kind: str, **changes: Any) -> Path:
+    image = {"path": "spect.nii.gz", "kind": kind, "unit": "bq_ml", "reference_time": "2024-03-08T11:00:00+01:00"}
+    return write_known_case(folder, image={**image, **changes})
+
+
+def test_absolute_images_are_written_though_noise_is_below_0(tmp_path: Path) -> None:
+    case = in_bq_ml(tmp_path, "y90_pet")
+    activity, labels = known_activity_gbq()
+    bq_ml = activity * 1e9 / (np.prod(SPACING) / 1000)
+    bq_ml[labels == 0] = -5.0
+    nifti(tmp_path / "spect.nii.gz", bq_ml.astype(np.float32))
+    run_case(load_case(case), tmp_path / "out")
+    assert pydicom.dcmread(tmp_path / "out" / "dose.dcm").pixel_array.min() == 0
+    assert nib.load(tmp_path / "out" / "dose.nii.gz").get_fdata().min() < 0
+
+
+def test_a_surrogate_is_never_dosed_by_its_own_becquerels() -> None:
+    grid = Grid.axis_aligned((2, 2, 2), (4, 4, 4))
+    maa = Volume(np.ones(grid.shape), grid, Quantity.CONCENTRATION, source="maa.dcm")
+    taken = stated_unit(maa, ImageKind.MAA_SPECT, unit=None, reference_time=None, where="")
+    assert taken.quantity is Quantity.COUNTS
+    with pytest.raises(CalibrationError, match=r"maa\.dcm: the file is no image of activity"):
+        stated_unit(
+            maa.with_array(maa.array, Quantity.OTHER), ImageKind.Y90_PET, unit=None, reference_time=None, where=""
+        )
+
+
+def test_file_and_case_must_agree_on_the_decay_reference() -> None:
+    grid = Grid.axis_aligned((2, 2, 2), (4, 4, 4))
+    eleven = datetime(2024, 3, 8, 11, tzinfo=UTC)
+    pet = Volume(np.ones(grid.shape), grid, Quantity.CONCENTRATION, reference_time=eleven, source="pet")
+    agreed = stated_unit(pet, ImageKind.Y90_PET, unit=None, reference_time=eleven, where="")
+    assert agreed.reference_time == eleven
+    with pytest.raises(CalibrationError, match="decay-corrected to 2024-03-08T21:00:00"):
+        stated_unit(pet, ImageKind.Y90_PET, unit=None, reference_time=eleven.replace(hour=21), where="")
+
+
+def test_an_activity_far_from_the_decayed_vial_is_told(tmp_path: Path) -> None:
+    path = write_known_case(tmp_path)
+    case = yaml.safe_load(path.read_text())
+    activity = case["sessions"][0]["administered_activity_gbq"]
+    case["sessions"][0] |= {"calibrated_activity_gbq": activity, "calibrated_at": "2024-03-03T12:00:00+01:00"}
+    path.write_text(yaml.safe_dump(case))
+    assert "vial_activity" in {notice.code for notice in load_case(path).notices}
+
+
+def test_the_same_pixels_in_another_study_are_another_object(tmp_path: Path) -> None:
+    path = write_known_case(tmp_path)
+    run_case(load_case(path), tmp_path / "one")
+    path.write_text(path.read_text().replace("2024-03-08T11", "2024-03-09T11"))
+    run_case(load_case(path), tmp_path / "two")
+    for name in ("dose.dcm", "segments.dcm"):
+        one, two = (pydicom.dcmread(tmp_path / folder / name) for folder in ("one", "two"))
+        for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
+            assert one[keyword].value != two[keyword].value, (name, keyword)
 
 
 def test_a_segment_that_does_not_exist_is_told_with_those_that_do(tmp_path: Path) -> None:

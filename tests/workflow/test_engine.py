@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 
 from ytterby.errors import ConfigurationError, InputError
@@ -40,3 +43,48 @@ def test_no_worker_is_refused() -> None:
 
 def test_nothing_to_do_is_nothing_done() -> None:
     assert run_tasks(square, [], workers=2) == ()
+
+
+class Awkward(Exception):  # noqa: N818 - it stands for any exception of a library
+    """An exception that cannot be made again from its arguments, as pickling tries to."""
+
+    def __init__(self, one: str, two: str) -> None:
+        super().__init__(one + two)
+
+
+def fails_oddly(number: int) -> int:
+    if number == 1:
+        raise Awkward("a", "b")
+    return number
+
+
+def test_an_exception_that_cannot_be_pickled_fails_its_own_task_alone() -> None:
+    outcomes = run_tasks(fails_oddly, [(str(n), n) for n in range(4)], workers=2)
+    assert [outcome.value for outcome in outcomes] == [0, None, 2, 3]
+    assert outcomes[1].failure == "Awkward: ab"
+
+
+def kills_its_worker(number: int) -> int:
+    if number == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def test_a_killed_worker_fails_its_own_task_alone() -> None:
+    outcomes = run_tasks(kills_its_worker, [(str(n), n) for n in range(5)], workers=2)
+    assert [outcome.value for outcome in outcomes] == [0, 1, None, 3, 4]
+    assert outcomes[2].is_internal
+    assert "worker process died" in outcomes[2].failure
+
+
+def interrupts(number: int) -> int:
+    if number == 1:
+        raise KeyboardInterrupt
+    return number
+
+
+def test_an_interruption_stops_at_once() -> None:
+    seen: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        run_tasks(interrupts, [(str(n), n) for n in range(5)], progress=lambda done, total, name: seen.append(name))
+    assert seen == ["0"]

@@ -40,3 +40,11 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("")
     with pytest.raises(ConfigurationError, match="is a file"), whole_or_nothing(tmp_path / "out"):
         pass
+
+
+def test_the_current_folder_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with whole_or_nothing(Path()) as folder:
+        (folder / "doses.csv").write_text("1")
+    assert (tmp_path / "here" / "doses.csv").read_text() == "1"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ytterby.errors import InconsistentStudy
+from ytterby.errors import ConfigurationError, InconsistentStudy
 from ytterby.workflow.simulate import simulate_study
 from ytterby.workflow.study import check_study, run_study
 
@@ -146,7 +146,19 @@ def test_a_missing_column_stops_the_study_and_is_named(study: Path, tmp_path: Pa
     assert not (tmp_path / "out").exists()
 
 
-def test_a_lesion_of_an_unknown_patient_is_named(study: Path) -> None:
+def test_results_do_not_take_the_place_of_what_no_run_wrote(study: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine" / "figures" / "mine.svg"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    with pytest.raises(ConfigurationError, match="'figures' that no earlier run wrote"):
+        run_study(study, tmp_path / "mine")
+    assert mine.read_text() == "mine"
+    for inside in (study, study / "imaging" / "results"):
+        with pytest.raises(ConfigurationError, match="among the study's own files"):
+            run_study(study, inside)
+
+
+def test_a_lesion_of_an_unknown_patient_is_named(study: Path, tmp_path: Path) -> None:
     def spoil(rows: list[dict[str, str]]) -> None:
         rows[0]["patient_id"] = "V999"
 
@@ -154,6 +166,8 @@ def test_a_lesion_of_an_unknown_patient_is_named(study: Path) -> None:
     assert any(
         "V999" in str(problem) and problem.row == 2 and problem.file == "lesions.csv" for problem in check_study(study)
     )
+    [left_out] = run_study(study, tmp_path / "out").problems
+    assert "V999" in str(left_out)
 
 
 def test_a_lesion_whose_segment_does_not_exist_stops_its_patient(study: Path, tmp_path: Path) -> None:
@@ -168,7 +182,7 @@ def test_a_lesion_whose_segment_does_not_exist_stops_its_patient(study: Path, tm
     edit(study / "lesions.csv", spoil)
     result = run_study(study, tmp_path / "out")
     assert [failed.key for failed in result.failed] == [evaluable]
-    assert "'L77', which has no dose" in result.failed[0].failure
+    assert "'L77', which has no dose as a tumour" in result.failed[0].failure
 
 
 def test_without_imaging_a_patient_is_told_by_check_and_run(study: Path, tmp_path: Path) -> None:

@@ -51,7 +51,10 @@ def run(
         console.print(
             f"Single compartment (MIRD), {single.session_id} on {single.target}: {single.mean_dose_gy:.1f} Gy"
         )
-    console.print(f"Activity balance closes within {abs(result.balance.closure_fraction):.2e}")
+    if result.balance.recovered_fraction is None:
+        console.print(f"Activity balance closes within {abs(result.balance.closure_fraction):.2e}")
+    else:
+        console.print(f"The image holds {result.balance.recovered_fraction:.1%} of the net administered activity")
     for notice in result.notices:
         console.print(f"[yellow]note[/yellow] {notice.message}", highlight=False)
     console.print(f"Report: {out / 'report.html'}   Research use only.", highlight=False)

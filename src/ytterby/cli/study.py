@@ -57,13 +57,16 @@ def run(
             "report": str(result.index),
             "patients": result.finished,
             "failed": [{"patient_id": failed.key, "reason": failed.failure} for failed in result.failed],
+            "left_out": [str(problem) for problem in result.problems],
         }
         typer.echo(json.dumps(summary, indent=2))
     else:
         typer.echo(f"{result.finished} patients done, {len(result.failed)} failed. Report: {result.index}")
     for failed in result.failed:
         typer.echo(f"failed: patient {failed.key}: {failed.failure}", err=True)
+    for problem in result.problems:
+        typer.echo(f"left out: {problem}", err=True)
     if any(failed.is_internal for failed in result.failed):
         raise typer.Exit(EXIT_BROKEN)
-    if result.failed:
+    if result.failed or result.problems:
         raise typer.Exit(EXIT_SOME_FAILED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -24,11 +24,15 @@ __all__ = ["AssessmentRules", "PatientRecord", "analysis_tables", "marked", "pat
 
 @dataclass(frozen=True)
 class AssessmentRules:
-    """How response, toxicity and endpoints are assessed; ``toxicity_tests`` is empty where toxicity is not asked for."""
+    """How response, toxicity and endpoints are assessed; ``toxicity_tests`` is empty where toxicity is not asked for.
+
+    Endpoints count from the first administration, or, ``from_last_session``, from the last.
+    """
 
     minimum_diameter_mm: float
     maximum_lesions: int
     deaths: str
+    from_last_session: bool = False
     toxicity_tests: tuple[str, ...] = ()
     toxicity_window_months: float = 0.0
 
@@ -66,7 +70,10 @@ def patient_record(patient: Patient, dose: CaseDose, rules: AssessmentRules) -> 
     lesions = [found for found in assessed if found is not None]
     response = patient_response(patient.lesions, **limits)
     evaluable = bool(lesions) and response.response is not Response.NE
-    months = endpoints(patient.follow_up, deaths=rules.deaths)
+    follow_up = patient.follow_up
+    if rules.from_last_session:
+        follow_up = replace(follow_up, treated_on=max(session.administered_at.date() for session in patient.sessions))
+    months = endpoints(follow_up, deaths=rules.deaths)
     row: dict[str, Any] = {"patient_id": patient.patient_id}
     row |= {name: value for name, value in patient.attributes.items() if value is not None}
     row |= _dose_columns(patient, dose)
@@ -110,10 +117,10 @@ def _lesion_row(patient: Patient, lesion: Lesion, dose: CaseDose) -> dict[str, A
     assessment = lesion_response(lesion.baseline, lesion.follow_up)
     if assessment.response is Response.NE:
         return None
-    found = [row for row in dose.doses if row.segment == lesion.segment]
+    found = [row for row in dose.doses if row.segment == lesion.segment and row.role is Role.TUMOUR]
     if not found:
         raise SegmentError(
-            f"the lesion names the segment '{lesion.segment}', which has no dose",
+            f"the lesion names the segment '{lesion.segment}', which has no dose as a tumour",
             where=f"patient '{patient.patient_id}', lesion '{lesion.lesion_id}' of lesions.csv",
             remedy="use one of: " + ", ".join(row.segment for row in dose.doses if row.role is Role.TUMOUR),
         )

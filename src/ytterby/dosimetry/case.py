@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from ytterby.dosimetry.balance import absolute_balance, relative_balance
+from ytterby.dosimetry.balance import activity_balance
 from ytterby.dosimetry.compartment import mass_kg, mean_dose_gy
-from ytterby.dosimetry.segments import SegmentResult, derived_segments, lung_row, segment_result
+from ytterby.dosimetry.notices import (
+    energy_notices,
+    liver_in_view_notices,
+    outside_liver_notices,
+    overlap_notices,
+    require_tumours_in,
+    view_notices,
+)
+from ytterby.dosimetry.segments import derived_segments, lung_rows, segment_result
 from ytterby.dosimetry.voxel import local_deposition_map
 from ytterby.errors import CalibrationError, SegmentError
 from ytterby.imaging.quantify import ActivityField, ActivityLayer, absolute_layer, non_negative_counts, relative_layer
@@ -24,14 +30,12 @@ from ytterby.model.dose import (
 )
 from ytterby.model.segment import Role, Segment, union
 from ytterby.model.treatment import Session
-from ytterby.model.volume import Quantity, Volume
+from ytterby.model.volume import Grid, Quantity, Volume
 
-__all__ = ["ImagedSessions", "case_dose"]
+__all__ = ["DosedCase", "ImagedSessions", "case_dose"]
 
 # Row order of doses.csv.
 _ORDER = (Role.LIVER, Role.PERFUSED, Role.TUMOUR, Role.NORMAL_LIVER, Role.PERFUSED_NORMAL, Role.OTHER)
-# A rim this wide is disagreement of contours; more of a tumour or territory outside the liver is told.
-_TOLERATED_OUTSIDE_FRACTION = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +47,19 @@ class ImagedSessions:
     half_life_hours: float
 
 
+@dataclass(frozen=True, eq=False)
+class DosedCase:
+    """What the dosimetry of a case found: the dose figures, where the activity lies, all segments with the derived ones."""
+
+    dose: CaseDose
+    activity: ActivityField = field(repr=False)
+    segments: tuple[Segment, ...]
+
+    def map_on(self, grid: Grid) -> Volume:
+        """Dose map (Gy, float32) at the voxel centres of ``grid``."""
+        return local_deposition_map(self.activity, grid, self.dose.options)
+
+
 def case_dose(
     patient_id: str,
     imaged: Sequence[ImagedSessions],
@@ -50,8 +67,8 @@ def case_dose(
     *,
     options: DoseOptions,
     radiobiology: Radiobiology | None = None,
-) -> tuple[CaseDose, Volume, tuple[Segment, ...]]:
-    """Doses of every segment with a role, the dose map on the first image's grid, and all segments with the derived ones.
+) -> DosedCase:
+    """Doses of every segment with a role, and what a dose map needs.
 
     Raises
     ------
@@ -67,7 +84,7 @@ def case_dose(
     sessions = tuple(session for part in imaged for session in part.sessions)
     liver = _joined(segments, Role.LIVER, "liver")
     lungs = _joined(segments, Role.LUNGS, "lungs")
-    notices: list[Notice] = list(_outside_liver_notices(segments, liver))
+    notices = [*outside_liver_notices(segments, liver), *overlap_notices(segments), *energy_notices(sessions, options)]
 
     layers = []
     for part in imaged:
@@ -98,25 +115,17 @@ def case_dose(
         for segment in everything
         if segment.role is role
     ]
-    notices += _view_notices(results)
+    notices += view_notices(results, [", ".join(one.session_id for one in part.sessions) for part in imaged])
     rows: list[SegmentDose] = [result.dose for result in results]
     lung_mass_kg = options.lung_mass_kg
     if lung_mass_kg is None:
         notices.append(Notice("no_lung_mass", "No lung mass was stated (options.lung_mass_kg): no lung dose is given."))
-    else:
-        rows += [
-            lung_row(segment, sessions, options=options, lung_mass_kg=lung_mass_kg)
-            for segment in segments
-            if segment.role is Role.LUNGS
-        ]
-
-    if all(part.image.quantity is Quantity.COUNTS for part in imaged):
-        assert liver is not None  # relative_layer has refused counts without a liver
-        balance, told = relative_balance(layers, sessions, everything, liver=liver, lungs=lungs)
-    else:
-        balance, told = absolute_balance(layers, sessions, liver=liver, lungs=lungs)
+    balance, told = activity_balance(layers, sessions, results, everything, liver=liver, lungs=lungs)
     notices += told
 
+    lung_segments = [segment for segment in segments if segment.role is Role.LUNGS]
+    if lung_mass_kg is not None and lung_segments:
+        rows += lung_rows(lung_segments, balance.lung_gbq, net_gbq, options=options, lung_mass_kg=lung_mass_kg)
     dose = CaseDose(
         patient_id=patient_id,
         options=options,
@@ -124,10 +133,17 @@ def case_dose(
         histograms=tuple(result.histogram for result in results),
         balance=balance,
         single_compartment=_single_compartment(sessions, segments, liver, options),
-        lungs=() if lung_mass_kg is None else _lung_doses(sessions, options, lung_mass_kg),
+        # An image in Bq/mL measures the lungs; the lung shunt plays no part in its sessions.
+        lungs=()
+        if lung_mass_kg is None
+        else _lung_doses(
+            [one for part in imaged if part.image.quantity is Quantity.COUNTS for one in part.sessions],
+            options,
+            lung_mass_kg,
+        ),
         notices=tuple(notices),
     )
-    return dose, local_deposition_map(activity.map_gbq_ml(), options), everything
+    return DosedCase(dose, activity, everything)
 
 
 def _layer(
@@ -157,9 +173,10 @@ def _layer(
             "no segment has the role liver, and counts can be shared out only over the whole liver",
             remedy="name the liver segment under segments.roles.liver",
         )
+    require_tumours_in(liver, segments)
     image, removed_fraction = non_negative_counts(part.image)
     territories = [_territory(session, segments) for session in part.sessions]
-    told = []
+    told = liver_in_view_notices(image, liver, part.sessions)
     if removed_fraction > 1e-3:
         told.append(
             Notice("negative_counts", f"Samples below 0 were set to 0; they held {removed_fraction:.2%} of the counts.")
@@ -222,38 +239,3 @@ def _single_compartment(
         dose = mean_dose_gy(activity_gbq, mass, energy_j_per_gbq=options.energy_j_per_gbq)
         rows.append(SingleCompartmentDose(session_id, target.name, target.volume_ml, mass, activity_gbq, dose))
     return tuple(rows)
-
-
-def _outside_liver_notices(segments: Sequence[Segment], liver: Segment | None) -> list[Notice]:
-    if liver is None:
-        return []
-    told = []
-    for segment in segments:
-        if segment.role in (Role.TUMOUR, Role.PERFUSED):
-            outside = segment.difference(liver).volume_ml / segment.volume_ml
-            if outside > _TOLERATED_OUTSIDE_FRACTION:
-                told.append(
-                    Notice(
-                        f"{segment.role.value}_outside_liver",
-                        f"{outside:.1%} of '{segment.name}' ({segment.role.value}) lies outside the liver segment.",
-                    )
-                )
-    tumours = [segment for segment in segments if segment.role is Role.TUMOUR]
-    for n, one in enumerate(tumours):
-        for other in tumours[n + 1 :]:
-            shared = one.intersection(other)
-            if not shared.is_empty:
-                text = f"'{one.name}' and '{other.name}' share {shared.volume_ml:.1f} mL; each counts it."
-                told.append(Notice("tumours_overlap", text))
-    return told
-
-
-def _view_notices(results: Sequence[SegmentResult]) -> list[Notice]:
-    return [
-        Notice(
-            "outside_image",
-            f"{result.out_of_view_fraction:.1%} of '{result.dose.segment}' lies outside the image and was given no activity.",
-        )
-        for result in results
-        if result.out_of_view_fraction > np.finfo(float).eps
-    ]

@@ -16,20 +16,19 @@ from ytterby.imaging.quantify import ActivityField
 from ytterby.imaging.sample import sample_linear
 from ytterby.model.dose import DoseOptions, DoseVolumeHistogram, Radiobiology, SegmentDose
 from ytterby.model.segment import Role, Segment, union
-from ytterby.model.treatment import Session
 from ytterby.model.volume import FloatArray
 
-__all__ = ["SegmentResult", "derived_segments", "lung_row", "segment_result"]
+__all__ = ["SegmentResult", "derived_segments", "lung_rows", "segment_result"]
 
 
 @dataclass(frozen=True, eq=False)
 class SegmentResult:
-    """Row of a segment, its histogram, its activity (GBq), and what share of it lies outside the image's field of view."""
+    """Row of a segment, its histogram, its activity (GBq), and what share of it lies outside each image's field of view."""
 
     dose: SegmentDose
     histogram: DoseVolumeHistogram
     activity_gbq: float
-    out_of_view_fraction: float
+    out_of_view_fractions: tuple[float, ...]
 
 
 def segment_result(
@@ -53,10 +52,9 @@ def segment_result(
     GeometryError
         The segment lies wholly outside the image.
     """
-    first_image = field.layers[0].image
-    points = segment.points(grid=first_image.grid)
-    outside = sample_linear(first_image, points).outside_fraction
-    if outside == 1.0:
+    points = segment.points(grids=field.grids)
+    outside = tuple(sample_linear(layer.image, points).outside_fraction for layer in field.layers)
+    if min(outside) == 1.0:
         raise GeometryError(
             "the segment lies wholly outside the image",
             where=f"segment '{segment.name}'",
@@ -96,29 +94,37 @@ def _mean_bed_gy(
     tissue = None if radiobiology is None else radiobiology.tumour if role is Role.TUMOUR else radiobiology.normal
     if tissue is None:
         return None
+    # A reconstruction may leave samples below 0, which have no biological effect.
     return mean_bed_gy(
-        dose_gy,
+        np.maximum(dose_gy, 0.0),
         alpha_beta_gy=tissue.alpha_beta_gy,
         repair_half_life_hours=tissue.repair_hours,
         half_life_hours=half_life_hours,
     )
 
 
-def lung_row(
-    segment: Segment, sessions: Sequence[Session], *, options: DoseOptions, lung_mass_kg: float
-) -> SegmentDose:
-    """Row of the lungs: their dose comes from the lung shunt and the stated lung mass, never from the image."""
-    activity_gbq = sum(session.lung_activity_gbq for session in sessions)
-    return SegmentDose(
-        segment=segment.name,
-        role=segment.role,
-        method=f"{segment.method}; dose from lung shunt fraction",
-        volume_ml=segment.volume_ml,
-        mass_kg=lung_mass_kg,
-        activity_fraction=activity_gbq / sum(session.net_activity_gbq for session in sessions),
-        mean_dose_gy=mean_dose_gy(activity_gbq, lung_mass_kg, energy_j_per_gbq=options.energy_j_per_gbq),
-        engine="lung_shunt",
-    )
+def lung_rows(
+    lungs: Sequence[Segment], activity_gbq: float, net_gbq: float, *, options: DoseOptions, lung_mass_kg: float
+) -> list[SegmentDose]:
+    """Rows of the lungs: one dose, from the activity in both lungs and their stated mass.
+
+    The activity is the lung shunt's where counts were shared out, and the image's own where it is in Bq/mL. Where several
+    segments make up the lungs, each has the share of mass and activity that it has of their volume.
+    """
+    volume_ml = sum(segment.volume_ml for segment in lungs)
+    return [
+        SegmentDose(
+            segment=segment.name,
+            role=segment.role,
+            method=f"{segment.method}; dose from the activity in both lungs over their stated mass",
+            volume_ml=segment.volume_ml,
+            mass_kg=lung_mass_kg * segment.volume_ml / volume_ml,
+            activity_fraction=activity_gbq / net_gbq * segment.volume_ml / volume_ml,
+            mean_dose_gy=mean_dose_gy(activity_gbq, lung_mass_kg, energy_j_per_gbq=options.energy_j_per_gbq),
+            engine="lung_mass",
+        )
+        for segment in lungs
+    ]
 
 
 def derived_segments(segments: Sequence[Segment]) -> tuple[Segment, ...]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ytterby.imaging.quantify import ActivityField
 from ytterby.model.dose import DoseOptions
-from ytterby.model.volume import FloatArray, Quantity, Volume
+from ytterby.model.volume import FloatArray, Grid, Quantity, Volume
 
 __all__ = ["local_deposition_gy", "local_deposition_map"]
 
@@ -23,7 +24,8 @@ def local_deposition_gy(concentration_gbq_ml: FloatArray, options: DoseOptions) 
     return np.asarray(concentration_gbq_ml * (options.energy_j_per_gbq / density_kg_ml))
 
 
-def local_deposition_map(activity: Volume, options: DoseOptions) -> Volume:
-    """Dose map (Gy, float32) on the grid of a map of activity concentration (GBq/mL)."""
-    dose = local_deposition_gy(np.asarray(activity.array, dtype=np.float64), options)
-    return activity.with_array(dose.astype(np.float32), Quantity.DOSE)
+def local_deposition_map(activity: ActivityField, grid: Grid, options: DoseOptions) -> Volume:
+    """Dose map (Gy, float32) at the voxel centres of ``grid``."""
+    image = activity.layers[0].image
+    dose = local_deposition_gy(activity.map_on(grid), options)
+    return Volume(dose.astype(np.float32), grid, Quantity.DOSE, image.frame_of_reference, source=image.source)

@@ -59,8 +59,6 @@ class ImageFile(FileModel):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         check_image(self.kind, self.unit)
-        if self.unit is ImageUnit.COUNTS and self.reference_time is not None:
-            raise refused("reference_time belongs to images in bq_ml", "take it out, or write unit: bq_ml")
         return self
 
 
@@ -230,9 +228,14 @@ class CaseFile(FileModel):
     @property
     def notices(self) -> tuple[Notice, ...]:
         """What was read and is not used."""
-        if self.diagnostic is None:
-            return ()
-        return (Notice("diagnostic_unused", "the diagnostic image was named but is not used by this version"),)
+        found = []
+        if self.diagnostic is not None:
+            text = "the diagnostic image was named but is not used by this version"
+            found.append(Notice("diagnostic_unused", text))
+        if self.image.reference_time is not None and self.image.unit is ImageUnit.COUNTS:
+            text = "image.reference_time plays no part: counts are shared out, whenever they were measured"
+            found.append(Notice("reference_time_unused", text))
+        return tuple(found)
 
     def to_sessions(self) -> tuple[Session, ...]:
         """The sessions, as the model's own type; one without a session_id is called by its number, from 1."""

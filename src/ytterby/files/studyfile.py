@@ -95,7 +95,7 @@ class ToxicityRules(FileModel):
     """Which laboratory tests are graded, which grade is reported as severe, and within how many months."""
 
     tests: Annotated[tuple[Literal["ast", "alt", "bilirubin", "albumin"], ...], AfterValidator(not_empty)]
-    grade: Annotated[Whole, Field(ge=1, le=5)]
+    grade: Literal[3]
     window_months: Positive
 
 
@@ -146,6 +146,6 @@ def read_study(folder: Path) -> StudyFile:
     path = folder / STUDY_FILE
     if not path.is_file():
         raise ConfigurationError(
-            f"the folder holds no {STUDY_FILE}", where=str(folder), remedy="write one, or let 'study init' make it"
+            f"the folder holds no {STUDY_FILE}", where=str(folder), remedy="write one (docs/reference/study-folder.md)"
         )
     return validated(StudyFile, read_yaml(path), path)

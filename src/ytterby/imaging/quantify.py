@@ -13,13 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import ndimage
 
 from ytterby.errors import CalibrationError, GeometryError, SegmentError
 from ytterby.imaging.sample import resample, sample_linear
 from ytterby.model.segment import BoolArray, SamplePoints, Segment
 from ytterby.model.treatment import Session
-from ytterby.model.volume import FloatArray, Quantity, Volume
+from ytterby.model.volume import FloatArray, Grid, Quantity, Volume
 
 __all__ = [
     "ActivityField",
@@ -47,7 +46,7 @@ class Gain:
 class ActivityLayer:
     """One image and the gains that turn it into net activity at the moment of administration.
 
-    ``support`` are the segments in which the activity is known (empty: the whole image); a map on a grid is 0 away from them.
+    ``support`` are the segments in which the activity is known (empty: the whole image); a map on a grid is 0 outside them.
     """
 
     image: Volume = field(repr=False)
@@ -62,27 +61,20 @@ class ActivityLayer:
             gain += part.gbq_ml_per_unit * (1.0 if part.territory is None else contains(part.territory, points))
         return np.asarray(values * gain)
 
-    def map_gbq_ml(self) -> Volume:
-        """Activity concentration on the image's own grid.
+    def map_on(self, grid: Grid) -> FloatArray:
+        """Activity concentration at the voxel centres of ``grid``, by the same rule as at any other point.
 
-        A voxel that several territories share gets their gains weighted by how much of it each fills; a voxel at the rim, which
-        touches a segment without its centre lying in it, gets the gain of the nearest one, so that linear samples at the rim of a
-        segment see whole neighbours. Further away the map is 0.
+        It is 0 where the centre lies in none of the supporting segments, so that the map holds the activity that was given.
         """
-        grid = self.image.grid
-        gain: FloatArray = np.zeros(grid.shape)
-        filled: FloatArray = np.zeros(grid.shape)
+        gain = np.zeros(grid.shape, dtype=np.float64)
         for part in self.gains:
-            occupied: FloatArray = np.ones(grid.shape) if part.territory is None else part.territory.occupancy_on(grid)
-            gain += part.gbq_ml_per_unit * occupied
-            filled += occupied
+            if part.territory is None:
+                gain += part.gbq_ml_per_unit
+            else:
+                gain[part.territory.on_grid(grid).mask] += part.gbq_ml_per_unit
         if self.support:
-            supported = np.maximum.reduce([segment.occupancy_on(grid) for segment in self.support])
-            # What of the support no territory fills gets no dose: it weighs in with gain 0.
-            share = np.maximum(filled, supported)
-            known = supported > 0
-            gain = _with_rim(np.where(known, gain / np.where(known, share, 1.0), 0.0), known)
-        return self.image.with_array(np.asarray(self.image.array * gain), Quantity.OTHER)
+            gain[~np.logical_or.reduce([segment.on_grid(grid).mask for segment in self.support])] = 0.0
+        return np.asarray(resample(self.image, grid).array * gain)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,13 +87,14 @@ class ActivityField:
         """Activity concentration (n,) at points."""
         return np.asarray(sum(layer.concentration_gbq_ml(points) for layer in self.layers))
 
-    def map_gbq_ml(self) -> Volume:
-        """Activity concentration on the grid of the first layer's image; further layers are resampled onto it."""
-        first = self.layers[0].map_gbq_ml()
-        array = np.array(first.array, dtype=np.float64)
-        for layer in self.layers[1:]:
-            array += resample(layer.map_gbq_ml(), first.grid).array
-        return first.with_array(array)
+    @property
+    def grids(self) -> tuple[Grid, ...]:
+        """Grids of the images: what a segment's sample points must be fine enough for."""
+        return tuple(layer.image.grid for layer in self.layers)
+
+    def map_on(self, grid: Grid) -> FloatArray:
+        """Activity concentration at the voxel centres of ``grid``."""
+        return np.asarray(sum(layer.map_on(grid) for layer in self.layers))
 
 
 def non_negative_counts(image: Volume) -> tuple[Volume, float]:
@@ -208,7 +201,7 @@ def require_disjoint(territories: Sequence[Segment]) -> None:
 
 
 def _counts(image: Volume, segment: Segment) -> float:
-    points = segment.points(grid=image.grid)
+    points = segment.points(grids=[image.grid])
     samples = sample_linear(image, points)
     if samples.outside_fraction == 1.0:
         raise GeometryError(
@@ -224,20 +217,3 @@ def _counts(image: Volume, segment: Segment) -> float:
             remedy="check that the image is the treatment's and that it lies over the liver",
         )
     return total
-
-
-def _with_rim(gain: FloatArray, known: BoolArray) -> FloatArray:
-    """``gain`` carried one voxel outward from ``known``, each rim voxel taking its nearest known neighbour's."""
-    found = np.argwhere(known)
-    if len(found) == 0:
-        return gain
-    low, high = np.maximum(found.min(axis=0) - 1, 0), found.max(axis=0) + 2
-    box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
-    near = known[box]
-    rim = ndimage.binary_dilation(near, structure=np.ones((3, 3, 3), dtype=bool)) & ~near
-    nearest = ndimage.distance_transform_edt(~near, return_distances=False, return_indices=True)
-    inner = gain[box].copy()
-    inner[rim] = gain[box][tuple(axis[rim] for axis in nearest)]
-    widened = gain.copy()
-    widened[box] = inner
-    return widened

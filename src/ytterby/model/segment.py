@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import reduce
@@ -169,8 +170,8 @@ class Segment:
             index.append(np.clip(here, 0, size - 1))
         return np.asarray(inside & self.mask[index[0], index[1], index[2]])
 
-    def points(self, *, grid: Grid | None = None) -> SamplePoints:
-        """Centres of the segment's voxels, divided where they are coarser than the voxels of ``grid``.
+    def points(self, *, grids: Sequence[Grid] = ()) -> SamplePoints:
+        """Centres of the segment's voxels, divided where they are coarser than the voxels of the finest of ``grids``.
 
         Returns
         -------
@@ -179,8 +180,8 @@ class Segment:
         """
         box = self.bounding_box()
         index = np.argwhere(self.mask[box]).astype(np.float64) + [side.start for side in box]
-        divisions = _divisions(self.grid, grid) if grid is not None else (1, 1, 1)
-        if max(divisions) > 1:
+        divisions = np.max([(1, 1, 1), *(_divisions(self.grid, grid) for grid in grids)], axis=0)
+        if divisions.max() > 1:
             offsets = np.stack(
                 np.meshgrid(*[(np.arange(n) + 0.5) / n - 0.5 for n in divisions], indexing="ij"), axis=-1
             ).reshape(-1, 3)

@@ -47,7 +47,8 @@ def methods_paragraphs(results: Mapping[str, Any]) -> tuple[str, ...]:
     covariates = "; ".join(_covariate(covariate) for covariate in options["covariates"])
     endpoints = endpoints_in_text(options["endpoints"]["names"])
     survival = (
-        f"Endpoints: {endpoints}. As the plan declares, time runs from {_TIME_ZERO[options['endpoints']['time_zero']]} and "
+        f"Endpoints: {endpoints}, as they stand in the patients' table. "
+        f"By the plan, time runs from {_TIME_ZERO[options['endpoints']['time_zero']]} and "
         f"{_DEATHS[options['endpoints']['deaths']]}. Survival was estimated after Kaplan and Meier with "
         f"{_SCALES[intervals['kaplan_meier']]} intervals. Cox proportional hazards models (ties after "
         f"{model['ties'].capitalize()}; Wald intervals and tests) took the covariates: {covariates}. "

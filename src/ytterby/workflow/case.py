@@ -10,13 +10,14 @@ from pathlib import Path
 from ytterby.dosimetry.case import ImagedSessions, case_dose
 from ytterby.errors import CalibrationError, GeometryError, SegmentError
 from ytterby.files.casefile import CaseFile, ImageFile, read_case
+from ytterby.files.studychecks import DEVIATION_FRACTION, deviation_fraction
 from ytterby.files.treatmentfields import ImageKind, ImageUnit
 from ytterby.imaging.threshold import connected_lesions, percent_of_maximum
 from ytterby.model.dose import CaseDose, DoseOptions, Notice, Radiobiology, Tissue
 from ytterby.model.segment import Role, Segment, union
 from ytterby.model.treatment import Session
 from ytterby.model.volume import Quantity, Volume
-from ytterby.physics.nuclides import HO166, Y90
+from ytterby.physics.devices import MICROSPHERES
 from ytterby.workflow.exports import write_case
 from ytterby.workflow.loading import load_segments, load_volume
 from ytterby.workflow.provenance import RunRecord
@@ -24,7 +25,7 @@ from ytterby.workflow.provenance import RunRecord
 __all__ = [
     "IMAGE_ROLES",
     "Case",
-    "half_life_hours",
+    "imaged_sessions",
     "load_case",
     "require_one_frame",
     "run_case",
@@ -40,6 +41,7 @@ IMAGE_ROLES = {
 }
 """Kind of image as a case states it -> roles that a series proposes for itself."""
 
+_SAME_MOMENT_SECONDS = 60.0
 _UNITS = {ImageUnit.COUNTS: Quantity.COUNTS, ImageUnit.BQ_ML: Quantity.CONCENTRATION}
 
 
@@ -75,21 +77,11 @@ def run_case(case: Case, out: Path) -> CaseDose:
         Image, segments and sessions do not make a dose; names what, where and the remedy. Nothing is left in ``out``.
     """
     require_one_frame(case)
-    dose, dose_map, segments = case_dose(
-        case.patient_id, case.imaged, case.segments, options=case.options, radiobiology=case.radiobiology
+    found = case_dose(case.patient_id, case.imaged, case.segments, options=case.options, radiobiology=case.radiobiology)
+    found = replace(found, dose=replace(found.dose, notices=(*case.notices, *found.dose.notices)))
+    return write_case(
+        out, found, image=case.imaged[0].image, ct=case.ct, sessions=case.sessions, simulated=case.simulated
     )
-    dose = replace(dose, notices=(*case.notices, *dose.notices))
-    write_case(
-        out,
-        dose=dose,
-        dose_map=dose_map,
-        image=case.imaged[0].image,
-        ct=case.ct,
-        segments=segments,
-        sessions=case.sessions,
-        simulated=case.simulated,
-    )
-    return dose
 
 
 def run_case_file(path: Path, out: Path) -> CaseDose:
@@ -112,7 +104,7 @@ def load_case(path: Path) -> Case:
     file = read_case(path)
     sessions = file.to_sessions()
     imaged, told = _imaged_sessions(file, sessions)
-    segments = _assigned(file)
+    segments, joined = _assigned(file)
     segments = _with_thresholds(file, segments, imaged[0].image)
     return Case(
         patient_id=file.patient_id,
@@ -122,59 +114,97 @@ def load_case(path: Path) -> Case:
         ct=None if file.ct is None else load_volume(file.ct.path, roles=("ct", "diagnostic"))[0],
         radiobiology=_radiobiology(file),
         simulated=file.simulated,
-        notices=(*file.notices, *told),
+        notices=(*file.notices, *told, *joined, *_vial_notices(sessions)),
         inputs=(path, *file.input_paths()),
     )
 
 
-def stated_unit(volume: Volume, unit: ImageUnit | None, reference_time: datetime | None, where: str) -> Volume:
-    """``volume`` with the unit that its file or the case states.
+def stated_unit(
+    volume: Volume, kind: ImageKind, *, unit: ImageUnit | None, reference_time: datetime | None, where: str
+) -> Volume:
+    """``volume`` with the unit that its file or the case states; an image of 99mTc-MAA is always taken as counts.
+
+    What a surrogate shows is where the share of the activity goes, so any unit that is proportional to it will do.
 
     Raises
     ------
     CalibrationError
-        Neither states it, or they contradict each other.
+        Neither states the unit, they contradict each other, or file and case state different reference times.
     """
+    where = volume.source or where
     stated = None if unit is None else _UNITS[unit]
-    if volume.quantity in (Quantity.UNSTATED, Quantity.OTHER):
+    if volume.quantity is Quantity.UNSTATED:
         if stated is None:
             raise CalibrationError(
                 "neither the file nor the case says what unit the image has",
                 where=where,
                 remedy="state image.unit: counts, or image.unit: bq_ml",
             )
+        quantity = stated
+    elif volume.quantity not in (Quantity.COUNTS, Quantity.CONCENTRATION):
+        raise CalibrationError(
+            f"the file is no image of activity: it holds {volume.quantity.value}",
+            where=where,
+            remedy="name the SPECT or PET",
+        )
+    elif kind.implied_unit is ImageUnit.COUNTS:
+        quantity = Quantity.COUNTS
     elif stated is not None and stated is not volume.quantity:
         raise CalibrationError(
             f"the case says {unit} and the file {volume.quantity.value}", where=where, remedy="correct image.unit"
         )
-    return replace(
-        volume,
-        quantity=stated or volume.quantity,
-        reference_time=reference_time or volume.reference_time,
-        source=volume.source or where,
-    )
+    else:
+        quantity = volume.quantity
+    moment = None if quantity is Quantity.COUNTS else _agreed(volume, reference_time, where)
+    return replace(volume, quantity=quantity, reference_time=moment, source=where)
 
 
-def half_life_hours(kind: ImageKind) -> float:
-    """Half-life of the nuclide that treats, for an image of that kind."""
-    return HO166.half_life_hours if kind is ImageKind.HO166_SPECT else Y90.half_life_hours
+def _agreed(volume: Volume, stated: datetime | None, where: str) -> datetime | None:
+    """The decay reference of file and case, which must be one where both state it."""
+    if stated is None or volume.reference_time is None:
+        return stated or volume.reference_time
+    if abs((stated - volume.reference_time).total_seconds()) > _SAME_MOMENT_SECONDS:
+        raise CalibrationError(
+            f"the case says that the image is decay-corrected to {stated.isoformat()}, its file says "
+            f"{volume.reference_time.isoformat()}",
+            where=where,
+            remedy="take image.reference_time out of the case, or correct it (mind the time zone)",
+        )
+    return volume.reference_time
+
+
+def imaged_sessions(image: Volume, sessions: Sequence[Session]) -> ImagedSessions:
+    """An image with its sessions and the half-life of the nuclide that their microspheres carry.
+
+    Raises
+    ------
+    CalibrationError
+        The sessions' microspheres carry different nuclides.
+    """
+    half_lives = {MICROSPHERES[session.device].nuclide.half_life_hours for session in sessions}
+    if len(half_lives) > 1:
+        raise CalibrationError(
+            "sessions of different nuclides share one image",
+            where=", ".join(session.session_id for session in sessions),
+            remedy="give each session its own image, in a case of its own",
+        )
+    return ImagedSessions(image, tuple(sessions), half_lives.pop())
 
 
 def require_one_frame(case: Case) -> None:
     """GeometryError naming two inputs whose stated frames of reference differ: overlaid, they would be wrong in silence."""
-    image = case.imaged[0].image
-    others: list[tuple[str, str]] = [
-        (f"segment '{segment.name}'", segment.frame_of_reference) for segment in case.segments
-    ]
-    others += [
+    stated = [
         (f"image of session '{part.sessions[0].session_id}'", part.image.frame_of_reference) for part in case.imaged
     ]
     if case.ct is not None:
-        others.append(("ct", case.ct.frame_of_reference))
-    for name, frame in others:
-        if frame and image.frame_of_reference and frame != image.frame_of_reference:
+        stated.append(("ct", case.ct.frame_of_reference))
+    stated += [(f"segment '{segment.name}'", segment.frame_of_reference) for segment in case.segments]
+    named = [(name, frame) for name, frame in stated if frame]
+    for name, frame in named:
+        first, reference = named[0]
+        if frame != reference:
             raise GeometryError(
-                f"{name} lies in another frame of reference than the image ({frame} against {image.frame_of_reference})",
+                f"{name} lies in another frame of reference than {first} ({frame} against {reference})",
                 where=f"patient '{case.patient_id}'",
                 remedy="use the SPECT/CT's own CT and segments drawn on it; images of other frames need a registration first",
             )
@@ -192,16 +222,32 @@ def _imaged_sessions(
     told: list[Notice] = []
     for image, sharing in grouped.values():
         volume, notices = load_volume(image.path, roles=IMAGE_ROLES[image.kind], time_zone=file.time_zone)
-        volume = stated_unit(volume, image.unit, image.reference_time, image.path.name)
-        imaged.append(ImagedSessions(volume, tuple(sharing), half_life_hours(image.kind)))
+        volume = stated_unit(
+            volume, image.kind, unit=image.unit, reference_time=image.reference_time, where=image.path.name
+        )
+        imaged.append(imaged_sessions(volume, sharing))
         told += notices
     return tuple(imaged), tuple(told)
 
 
-def _assigned(file: CaseFile) -> tuple[Segment, ...]:
-    """The segments that the case names, each with its role."""
+def _vial_notices(sessions: Sequence[Session]) -> list[Notice]:
+    """Administered activities that are far from what the calibrated vial has decayed to."""
+    notices = []
+    for session in sessions:
+        deviation = deviation_fraction(session, half_life_hours=MICROSPHERES[session.device].nuclide.half_life_hours)
+        if deviation is not None and abs(deviation) > DEVIATION_FRACTION:
+            text = f"session {session.session_id}: the administered activity is {deviation:+.1%} from the decayed calibrated one."
+            notices.append(Notice("vial_activity", text))
+    return notices
+
+
+def _assigned(file: CaseFile) -> tuple[tuple[Segment, ...], tuple[Notice, ...]]:
+    """The segments that the case names, each with its role.
+
+    The labels of a label map exclude each other, so that its liver leaves out the tumours: there they are joined to it, and told.
+    """
     if file.segments is None:
-        return ()
+        return (), ()
     found = load_segments(file.segments.path, labels=file.segments.labels)
     available = {segment.name: segment for segment in found}
     chosen = []
@@ -220,7 +266,19 @@ def _assigned(file: CaseFile) -> tuple[Segment, ...]:
             )
         segment = available[name]
         chosen.append(segment.relabelled(name, role, segment.method).require_voxels())
-    return tuple(chosen)
+    if file.segments.labels is None:
+        return tuple(chosen), ()
+    livers = [one for one in chosen if one.role is Role.LIVER]
+    tumours = (
+        [one for one in chosen if one.role is Role.TUMOUR and one.difference(livers[0]).volume_ml > 0] if livers else []
+    )
+    if not tumours:
+        return tuple(chosen), ()
+    whole = union((livers[0], *tumours), livers[0].name, Role.LIVER)
+    text = (
+        f"The labels of a label map exclude each other: {len(tumours)} tumours were joined to the liver '{whole.name}'."
+    )
+    return tuple(whole if one is livers[0] else one for one in chosen), (Notice("tumours_joined_to_liver", text),)
 
 
 def _with_thresholds(file: CaseFile, segments: tuple[Segment, ...], image: Volume) -> tuple[Segment, ...]:

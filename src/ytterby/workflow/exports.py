@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 import ytterby
 from ytterby.cohort.assemble import marked
 from ytterby.dicom.identity import DicomHeader, content_uid
 from ytterby.dicom.write import write_dose, write_segmentation
+from ytterby.dosimetry.case import DosedCase
+from ytterby.errors import GeometryError
 from ytterby.files.analysistables import write_table
 from ytterby.files.nifti import write_nifti
-from ytterby.imaging.sample import resample
-from ytterby.model.dose import CaseDose, SegmentDose
+from ytterby.model.dose import CaseDose, Notice, SegmentDose
 from ytterby.model.segment import Role, Segment
 from ytterby.model.treatment import Session
-from ytterby.model.volume import Volume
+from ytterby.model.volume import Grid, Volume
 from ytterby.report.case_page import write_case_page
 from ytterby.workflow.outputs import whole_or_nothing
 from ytterby.workflow.provenance import write_json
 
 __all__ = ["case_record", "write_case"]
+
+# A segment carried to the CT's grid loses or gains voxels at its rim; more than this is told.
+_TOLERATED_LOSS_FRACTION = 0.05
 
 # Columns of doses.csv, in the order of docs/reference.
 _DOSE_COLUMNS = (
@@ -52,23 +57,26 @@ _DOSE_COLUMNS = (
 
 def write_case(
     out: Path,
+    found: DosedCase,
     *,
-    dose: CaseDose,
-    dose_map: Volume,
     image: Volume,
     ct: Volume | None,
-    segments: Sequence[Segment],
     sessions: Sequence[Session],
     simulated: bool,
-) -> None:
-    """Write doses.csv, dvh.csv, case.json, report.html, dose.nii.gz, dose.dcm and segments.dcm into ``out``."""
+) -> CaseDose:
+    """Write doses.csv, dvh.csv, case.json, report.html, dose.nii.gz, dose.dcm and segments.dcm into ``out``.
+
+    Returns the dose with what the writing had to tell.
+    """
+    dose, segments = found.dose, found.segments
+    dose_map = found.map_on(image.grid)
     with whole_or_nothing(out) as folder:
         write_table(folder / "doses.csv", marked(pd.DataFrame([_dose_row(row) for row in dose.doses]), simulated))
         write_table(folder / "dvh.csv", marked(_histograms(dose), simulated))
         write_nifti(folder / "dose.nii.gz", dose_map)
-        header = _header(dose.patient_id, image, ct, sessions, simulated=simulated)
-        write_dose(dose_map if ct is None else resample(dose_map, ct.grid), folder / "dose.dcm", header)
-        write_segmentation(_on_one_grid(segments, ct), folder / "segments.dcm", header)
+        header = _header(dose.patient_id, image, ct, segments, sessions, simulated=simulated)
+        notices = _write_dicom(folder, header, found, dose_map, ct)
+        dose = replace(dose, notices=(*dose.notices, *notices))
         write_case_page(
             folder / "report.html",
             dose=dose,
@@ -81,6 +89,7 @@ def write_case(
             software=f"ytterby {ytterby.__version__}",
         )
         write_json(folder / "case.json", case_record(dose, image=image, sessions=sessions, simulated=simulated))
+    return dose
 
 
 def case_record(dose: CaseDose, *, image: Volume, sessions: Sequence[Session], simulated: bool) -> dict[str, Any]:
@@ -148,27 +157,70 @@ def _histograms(dose: CaseDose) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _on_one_grid(segments: Sequence[Segment], ct: Volume | None) -> tuple[Segment, ...]:
-    """Segments as one DICOM SEG can hold them: on the CT's grid, or on the first segment's."""
-    grid = segments[0].grid if ct is None else ct.grid
+def _write_dicom(
+    folder: Path, header: DicomHeader, found: DosedCase, dose_map: Volume, ct: Volume | None
+) -> list[Notice]:
+    """Write dose.dcm and segments.dcm on the CT's grid where there is a CT that DICOM can hold; what was lost is told."""
+    segments = found.segments
+    notices: list[Notice] = []
+    try:
+        write_dose(_shown(dose_map if ct is None else found.map_on(ct.grid)), folder / "dose.dcm", header)
+        kept = _on_grid(segments, segments[0].grid if ct is None else ct.grid)
+        write_segmentation(kept, folder / "segments.dcm", header)
+    except GeometryError as error:
+        if ct is None:
+            raise
+        notices.append(
+            Notice("dicom_off_ct", f"dose.dcm and segments.dcm could not be written on the CT's grid ({error.what}).")
+        )
+        write_dose(_shown(dose_map), folder / "dose.dcm", header)
+        kept = _on_grid(segments, segments[0].grid)
+        write_segmentation(kept, folder / "segments.dcm", header)
+    volumes = {segment.name: segment.volume_ml for segment in kept}
+    for segment in segments:
+        lost = 1.0 - volumes.get(segment.name, 0.0) / segment.volume_ml
+        if lost > _TOLERATED_LOSS_FRACTION:
+            text = (
+                f"segments.dcm lacks {lost:.0%} of '{segment.name}', which reaches beyond the CT or is finer than it."
+            )
+            notices.append(Notice("segments_cropped", text))
+    return notices
+
+
+def _shown(dose_map: Volume) -> Volume:
+    """A dose map without what lies below 0, which noise of an image in Bq/mL can give and RTDOSE does not know."""
+    return dose_map.with_array(np.maximum(dose_map.array, 0.0))
+
+
+def _on_grid(segments: Sequence[Segment], grid: Grid) -> tuple[Segment, ...]:
+    """Segments as one DICOM SEG can hold them: on one grid, those that have voxels there."""
     carried = (segment.on_grid(grid) for segment in segments)
     return tuple(segment for segment in carried if not segment.is_empty)
 
 
 def _header(
-    patient_id: str, image: Volume, ct: Volume | None, sessions: Sequence[Session], *, simulated: bool
+    patient_id: str,
+    image: Volume,
+    ct: Volume | None,
+    segments: Sequence[Segment],
+    sessions: Sequence[Session],
+    *,
+    simulated: bool,
 ) -> DicomHeader:
     """Identity of the written objects: one study a patient, dated by the first administration, UIDs from the content."""
-    frame = image.frame_of_reference or (ct.frame_of_reference if ct is not None else "")
+    frames = [image.frame_of_reference, "" if ct is None else ct.frame_of_reference]
+    frame = next((one for one in (*frames, *(segment.frame_of_reference for segment in segments)) if one), "")
     first = min(session.administered_at for session in sessions)
+    study_uid = content_uid("ytterby dosimetry", patient_id, frame, first.isoformat())
     return DicomHeader(
         patient_id=patient_id,
         patient_name=patient_id,
         patient_sex="",
-        study_uid=content_uid("ytterby dosimetry", patient_id, frame, first.isoformat()),
+        study_uid=study_uid,
         study_date=first.strftime("%Y%m%d"),
         study_time=first.strftime("%H%M%S"),
-        uid_seed=patient_id,
+        # One UID, one object: the same pixels in another study are another object.
+        uid_seed=study_uid,
         frame_of_reference_uid=frame or content_uid("frame of reference", patient_id, first.isoformat()),
         series_description="Ytterby dosimetry",
         timezone_offset=first.strftime("%z")[:5],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,9 +26,9 @@ def whole_or_nothing(out: Path) -> Iterator[Path]:
     """
     if out.exists() and not out.is_dir():
         raise ConfigurationError("the output is a file", where=str(out), remedy="name a folder")
-    making = out.with_name(f".{out.name}.unfinished")
-    shutil.rmtree(making, ignore_errors=True)
-    making.mkdir(parents=True)
+    out = out.resolve()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    making = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".unfinished", dir=out.parent))
     try:
         yield making
         out.mkdir(parents=True, exist_ok=True)

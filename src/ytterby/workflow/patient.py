@@ -15,7 +15,7 @@ from ytterby.model.patient import Patient
 from ytterby.model.segment import Role, Segment
 from ytterby.model.treatment import Session
 from ytterby.model.volume import Volume
-from ytterby.workflow.case import IMAGE_ROLES, Case, half_life_hours, stated_unit
+from ytterby.workflow.case import IMAGE_ROLES, Case, imaged_sessions, stated_unit
 from ytterby.workflow.loading import image_notices, load_segments, load_volume
 
 __all__ = ["patient_case"]
@@ -40,7 +40,7 @@ def patient_case(
         )
     series = scan(imaging).series
     imaged, told = _imaged_sessions(folder, imaging, series, study, patient, images)
-    image = imaged[0].image
+    ct, of_ct = _own_ct(series, imaged[0].image, study.time_zone)
     radiobiology = None
     if study.radiobiology is not None:
         tumour, normal = study.radiobiology.tumour, study.radiobiology.normal
@@ -52,10 +52,10 @@ def patient_case(
         imaged=imaged,
         segments=_segments(folder / "segments" / patient.patient_id, study),
         options=study.options.dose_options(),
-        ct=_own_ct(series, image, study.time_zone),
+        ct=ct,
         radiobiology=radiobiology,
         simulated=study.simulated,
-        notices=(*(Notice("input", text) for text in notices), *told),
+        notices=(*(Notice("input", text) for text in notices), *told, *of_ct),
     )
 
 
@@ -75,8 +75,8 @@ def _imaged_sessions(
     for named, sessions in shared.items():
         volume, notices = _image(folder, imaging, series, study, named)
         where = f"image of patient '{patient.patient_id}'" + (f" ({named})" if named else "")
-        volume = stated_unit(volume, study.image.unit, None, where)
-        imaged.append(ImagedSessions(volume, tuple(sessions), half_life_hours(study.image.kind)))
+        volume = stated_unit(volume, study.image.kind, unit=study.image.unit, reference_time=None, where=where)
+        imaged.append(imaged_sessions(volume, sessions))
         told += notices
     return tuple(imaged), tuple(told)
 
@@ -109,12 +109,20 @@ def _image(
     )
 
 
-def _own_ct(series: Sequence[Series], image: Volume, time_zone: str | None) -> Volume | None:
-    """The CT of the image's own frame of reference; None where there is none."""
-    for one in series:
-        if one.kind == "ct" and one.frame_of_reference and one.frame_of_reference == image.frame_of_reference:
-            return read_volume(one, time_zone=time_zone)
-    return None
+def _own_ct(series: Sequence[Series], image: Volume, time_zone: str | None) -> tuple[Volume | None, tuple[Notice, ...]]:
+    """The CT of the image's own frame of reference, a plain one before one with contrast; None where there is none."""
+    frame = image.frame_of_reference
+    fitting = [
+        one for role in ("ct", "diagnostic") for one in series if one.kind == "ct" and one.role == role and frame
+    ]
+    fitting = [one for one in fitting if one.frame_of_reference == frame]
+    if not fitting:
+        return None, ()
+    notices: tuple[Notice, ...] = ()
+    if len(fitting) > 1:
+        text = f"{len(fitting)} CT series lie in the image's frame of reference; '{fitting[0].description}' is used."
+        notices = (Notice("several_ct", text),)
+    return read_volume(fitting[0], time_zone=time_zone), notices
 
 
 def _segments(place: Path, study: StudyFile) -> tuple[Segment, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,14 +16,15 @@ from ytterby.cohort.assemble import (
     marked,
     patient_record,
 )
-from ytterby.errors import InconsistentStudy, MissingMeasurement, Problem
+from ytterby.cohort.plan import AnalysisPlan, TimeZero
+from ytterby.errors import ConfigurationError, InconsistentStudy, MissingMeasurement, Problem, YtterbyError
 from ytterby.files.analysistables import read_analysis_tables, write_analysis_tables, write_table
 from ytterby.files.planfile import read_plan
 from ytterby.files.studyfile import StudyFile, read_study
 from ytterby.files.studytables import StudyTables, read_study_tables
 from ytterby.model.patient import Patient
 from ytterby.model.treatment import Device
-from ytterby.physics.nuclides import HO166, Y90
+from ytterby.physics.devices import MICROSPHERES
 from ytterby.report.page import CaseLink
 from ytterby.workflow.analyse import INDEX, write_analysis
 from ytterby.workflow.case import run_case
@@ -35,20 +37,22 @@ from ytterby.workflow.truth import TruthComparison, truth_of, truth_table
 __all__ = ["HALF_LIFE_HOURS", "PatientResult", "PatientTask", "StudyRun", "check_study", "run_patient", "run_study"]
 
 HALF_LIFE_HOURS: Mapping[Device, float] = {
-    Device.GLASS: Y90.half_life_hours,
-    Device.RESIN: Y90.half_life_hours,
-    Device.HOLMIUM: HO166.half_life_hours,
+    device: spheres.nuclide.half_life_hours for device, spheres in MICROSPHERES.items()
 }
 
 
 @dataclass(frozen=True)
 class StudyRun:
-    """A finished run: how many patients are done, which failed and why, the page to open, and, simulated, the truth."""
+    """A finished run: how many patients are done, which failed and why, the page to open, and, simulated, the truth.
+
+    ``problems`` are the red ones of rows that belong to no patient of the study; these rows were left out.
+    """
 
     finished: int
     failed: tuple[Outcome[PatientResult], ...]
     index: Path
     truth: TruthComparison | None
+    problems: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,7 @@ def run_study(folder: Path, out: Path, *, workers: int = 1, progress: Progress |
     ConfigurationError
         study.yaml or the analysis plan is wrong.
     """
+    _keep_apart(folder, out)
     study = read_study(folder)
     plan = read_plan(study.analysis)
     tables = read_study_tables(folder, study, half_life_hours=HALF_LIFE_HOURS)
@@ -120,15 +125,19 @@ def run_study(folder: Path, out: Path, *, workers: int = 1, progress: Progress |
             remedy="mend these first ('ytterby study check' lists them again)",
             problems=tuple(problem for problem in tables.general if problem.level == "red"),
         )
-    rules = _rules(study, deaths=plan.deaths.value)
+    rules = _rules(study, plan)
     record = RunRecord("study run", options={"study": study.name, "workers": workers, "plan": plan_options(plan)})
     with record.step("hash inputs"):
         record.add_inputs(folder, _inputs(folder, study))
     with whole_or_nothing(out) as making:
         with record.step("patients"):
             outcomes = _run_patients(folder, making, study, tables, rules, workers=workers, progress=progress)
+        for left in (making / "cases").glob(".*.unfinished"):  # of a worker that was killed
+            shutil.rmtree(left)
         done = [outcome.value for outcome in outcomes if outcome.value is not None]
         failed = tuple(outcome for outcome in outcomes if outcome.value is None)
+        if not done and any(one.is_internal for one in failed):
+            raise YtterbyError("no patient could be run: " + "; ".join(f"{one.key}: {one.failure}" for one in failed))
         if not done:
             raise InconsistentStudy(
                 "no patient could be run",
@@ -159,7 +168,24 @@ def run_study(folder: Path, out: Path, *, workers: int = 1, progress: Progress |
             truth=None if truth is None else truth_table(truth),
         )
         record.write(making / "run.json")
-    return StudyRun(len(done), failed, out / INDEX, truth)
+    left_out = tuple(problem for problem in tables.general if problem.level == "red")
+    return StudyRun(len(done), failed, out / INDEX, truth, left_out)
+
+
+def _keep_apart(folder: Path, out: Path) -> None:
+    """ConfigurationError where the results would mix with the study, or take the place of what no earlier run wrote."""
+    study, target = folder.resolve(), out.resolve()
+    if target == study or any(target.is_relative_to(study / room) for room in ("imaging", "segments", "truth")):
+        raise ConfigurationError(
+            "the results would lie among the study's own files", where="--out", remedy="name another output folder"
+        )
+    taken = [name for name in ("cases", "tables", "figures", "report") if (target / name).exists()]
+    if taken and not ((target / "results.json").is_file() and (target / "run.json").is_file()):
+        raise ConfigurationError(
+            f"{out} has a folder '{taken[0]}' that no earlier run wrote, and it would be replaced",
+            where="--out",
+            remedy="name another output folder, or move that one away",
+        )
 
 
 def _inputs(folder: Path, study: StudyFile) -> list[Path]:
@@ -237,12 +263,13 @@ def run_patient(task: PatientTask) -> PatientResult:
     return PatientResult(record, link)
 
 
-def _rules(study: StudyFile, *, deaths: str) -> AssessmentRules:
+def _rules(study: StudyFile, plan: AnalysisPlan) -> AssessmentRules:
     tests: Sequence[str] = () if study.toxicity is None else study.toxicity.tests
     return AssessmentRules(
         minimum_diameter_mm=study.response.minimum_diameter_mm,
         maximum_lesions=study.response.maximum_lesions,
-        deaths=deaths,
+        deaths=plan.deaths.value,
+        from_last_session=plan.time_zero is TimeZero.LAST_ADMINISTRATION,
         toxicity_tests=tuple(tests),
         toxicity_window_months=0.0 if study.toxicity is None else study.toxicity.window_months,
     )
