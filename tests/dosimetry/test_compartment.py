@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from ytterby.dosimetry.compartment import (
     Compartment,
     activity_for_dose_gbq,
-    bsa_activity_gbq,
-    bsa_m2,
+    arrived_fraction,
     mass_kg,
     mean_dose_gy,
     multicompartment_doses_gy,
@@ -22,6 +21,7 @@ from ytterby.dosimetry.compartment import (
     tumour_to_normal_ratio,
 )
 from ytterby.errors import DomainError
+from ytterby.physics.nuclides import HOLMIUM_TRIAL
 
 amount = st.floats(1e-2, 20)
 share = st.floats(0, 0.6)
@@ -66,12 +66,6 @@ def test_published_medians_compose_to_about_the_published_dose():
     assert dose == pytest.approx(105.93, abs=0.02)
 
 
-def test_worked_body_surface():
-    surface = bsa_m2(1.75, 70)
-    assert round(surface, 5) == 1.84812
-    assert round(bsa_activity_gbq(surface, tumour_ml=300, liver_ml=1800), 5) == 1.81479
-
-
 # ---------------------------------------------------------------- physics.md section 2.2
 
 
@@ -91,6 +85,9 @@ def test_trap_activity_multiplied_by_the_share_that_arrives():
     right = activity_for_dose_gbq(120, 1.5, energy_j_per_gbq=49.67, lung_shunt_fraction=0.1)
     assert right == pytest.approx(wrong / 0.9**2)
     assert right > activity_for_dose_gbq(120, 1.5, energy_j_per_gbq=49.67)
+    # Energy: what arrives of the right activity is D M; of the wrong one, 19 % are missing.
+    assert 49.67 * right * 0.9 == pytest.approx(120 * 1.5)
+    assert 49.67 * wrong * 0.9 == pytest.approx(0.81 * 120 * 1.5)
 
 
 def test_trap_partition_activity_with_tn_plus_one_times_normal_mass():
@@ -101,6 +98,10 @@ def test_trap_partition_activity_with_tn_plus_one_times_normal_mass():
     )
     assert right == pytest.approx(3.0, abs=1e-4)
     assert abs(wrong - right) > 1.0
+    # Energy: what arrives of the right activity is D_t m_t + D_n m_n; the wrong one brings 2.17 times as much.
+    joule = 52.4294 * (5 * 0.3 + 1.2)
+    assert 49.67 * right * 0.95 == pytest.approx(joule)
+    assert 49.67 * wrong * 0.95 / joule == pytest.approx(7.2 / 2.7 * 0.95**2)
 
 
 # ---------------------------------------------------------------- physics.md section 2.3
@@ -131,6 +132,23 @@ def test_trap_unperfused_liver_belongs_to_the_denominator():
     # Leaving its counts out of C_liver would raise every dose by 11 %.
     without = multicompartment_doses_gy(3, LIVER[:2], **SESSION)
     assert without["tumour"] == pytest.approx(272.12 / 0.9, abs=0.02)
+    # With the doses of the whole denominator for the unperfused part beside them, more energy is there than was given.
+    whole = multicompartment_doses_gy(3, LIVER, **SESSION)
+    joule = sum(without[part.name] * part.mass_kg for part in LIVER[:2]) + whole["unperfused"] * LIVER[2].mass_kg
+    assert joule == pytest.approx(49.67 * 3 * 0.95 * 0.99 * 1.1)
+
+
+def test_trap_lungs_do_not_belong_to_the_liver_s_counts():
+    # Counting the lungs into the denominator after the shunt has been taken off takes it off twice.
+    lungs = Compartment("lungs", 1.0, 0.05 / 0.95 * 1e6)
+    twice = multicompartment_doses_gy(3, (*LIVER, lungs), **SESSION)
+    assert twice["tumour"] == pytest.approx(0.95 * multicompartment_doses_gy(3, LIVER, **SESSION)["tumour"])
+
+
+def test_trap_a_shunt_and_a_residual_multiply():
+    # 1 - F - R in place of (1 - F)(1 - R) loses the product.
+    assert arrived_fraction(0.1, 0.2) == pytest.approx(0.72)
+    assert arrived_fraction(0.1, 0.2) != pytest.approx(0.70)
 
 
 # ---------------------------------------------------------------- laws
@@ -144,6 +162,25 @@ def test_energy_is_conserved(activity, shunt, residual, pairs):
     )
     energy = sum(doses[part.name] * part.mass_kg for part in liver)
     assert math.isclose(energy, 50 * activity * (1 - shunt) * (1 - residual), rel_tol=1e-9)
+
+
+@given(amount, share, share, st.floats(0.01, 1), st.floats(0.01, 2), st.floats(0, 2), st.floats(1, 30))
+def test_perfused_dose_is_made_of_tumour_and_perfused_normal(activity, shunt, residual, tumour, normal, other, ratio):
+    # D_perfused M_perfused = MAD M_tumour + D_perfused_normal M_perfused_normal, whatever lies unperfused beside it.
+    terms = {"energy_j_per_gbq": 49.67, "lung_shunt_fraction": shunt, "residual_fraction": residual}
+    parts = (Compartment("tumour", tumour, 1e3 * ratio * tumour), Compartment("normal", normal, 1e3 * normal))
+    rest = Compartment("unperfused", other + 0.1, 50.0 * other)
+    doses = multicompartment_doses_gy(activity, (*parts, rest), **terms)
+    perfused = Compartment("perfused", tumour + normal, parts[0].counts + parts[1].counts)
+    whole = multicompartment_doses_gy(activity, (perfused, rest), **terms)
+    joule = doses["tumour"] * tumour + doses["normal"] * normal
+    assert math.isclose(whole["perfused"] * (tumour + normal), joule, rel_tol=1e-9)
+    # Normal liver as a whole: perfused and unperfused by their masses, never above the perfused part here.
+    merged = Compartment("normal liver", normal + rest.mass_kg, parts[1].counts + rest.counts)
+    whole_normal = multicompartment_doses_gy(activity, (parts[0], merged), **terms)["normal liver"]
+    by_mass = (doses["normal"] * normal + doses["unperfused"] * rest.mass_kg) / (normal + rest.mass_kg)
+    assert math.isclose(whole_normal, by_mass, rel_tol=1e-9)
+    assert whole_normal <= doses["normal"]
 
 
 @given(amount, share, share, st.floats(0.01, 5), st.floats(1, 1e7))
@@ -178,6 +215,28 @@ def test_dose_is_linear_in_activity(activity, mass, factor):
     assert math.isclose(mean_dose_gy(factor * activity, mass, energy_j_per_gbq=50), factor * one, rel_tol=1e-12)
 
 
+@pytest.mark.parametrize("energy", [50, 49.67, 49.38, 49.76])
+def test_energy_of_the_microspheres_is_that_of_tissue_and_lungs(energy):
+    # physics.md section 2.2, invariant: K A (1 - F) = D_t m_t + D_n m_n, and the lungs hold the rest.
+    doses = partition_doses(
+        3, 5, tumour_mass_kg=0.3, normal_mass_kg=1.2, energy_j_per_gbq=energy, lung_shunt_fraction=0.05
+    )
+    liver = doses.tumour_dose_gy * 0.3 + doses.normal_dose_gy * 1.2
+    lungs = mean_dose_gy(3 * 0.05, 1.0, energy_j_per_gbq=energy)
+    assert liver + lungs == pytest.approx(energy * 3)
+
+
+def test_worked_local_deposition():
+    # physics.md section 4.1: 1 MBq/mL, decayed to the last, K 49.67, 1.03 g/mL.
+    assert round(mean_dose_gy(1.0, mass_kg(1000, density_g_ml=1.03), energy_j_per_gbq=49.67), 2) == 48.22
+
+
+def test_worked_holmium_activity():
+    # physics.md section 2.1: 3780 MBq for 60 Gy in 1 kg.
+    constant = HOLMIUM_TRIAL.energy_j_per_gbq
+    assert activity_for_dose_gbq(60, 1.0, energy_j_per_gbq=constant) == pytest.approx(3.780, rel=1e-12)
+
+
 def test_a_mass_without_activity_has_no_dose():
     assert mean_dose_gy(0.0, 1.0, energy_j_per_gbq=50) == 0.0
 
@@ -194,9 +253,6 @@ def test_a_mass_without_activity_has_no_dose():
         (lambda: single_compartment_dose_gy(3, 1, energy_j_per_gbq=-1), "energy_j_per_gbq"),
         (lambda: single_compartment_dose_gy(3, 1, energy_j_per_gbq=50, lung_shunt_fraction=2.9), "not percent"),
         (lambda: single_compartment_dose_gy(3, 1, energy_j_per_gbq=50, residual_fraction=1), "residual_fraction"),
-        (lambda: bsa_m2(175, 70), "1.75"),
-        (lambda: bsa_activity_gbq(1.8, tumour_ml=2000, liver_ml=1800), "with its tumours"),
-        (lambda: bsa_activity_gbq(0.1, tumour_ml=0, liver_ml=1800), "no activity"),
         (lambda: multicompartment_doses_gy(3, (), energy_j_per_gbq=50), "at least one"),
         (lambda: multicompartment_doses_gy(3, LIVER[:1] * 2, energy_j_per_gbq=50), "one name each"),
         (lambda: multicompartment_doses_gy(3, [Compartment("a", 1, 0)], energy_j_per_gbq=50), "no counts"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,12 +15,17 @@ from ytterby.errors import DomainError
 from ytterby.physics.nuclides import (
     ENERGY_CONSTANTS,
     HO166,
+    HO166_ENERGY_CONSTANTS,
+    HOLMIUM_TRIAL,
     ICRP107,
+    ICRP107_HO166,
+    JOULE_PER_MEV,
     NUCLIDES,
     TC99M,
     Y90,
     decay_factor,
     decays_per_gbq,
+    energy_constant,
     energy_j_per_gbq,
 )
 
@@ -91,6 +98,63 @@ def test_half_lives():
         "Ho-166": 26.80,
     }
     assert HO166.source
+
+
+# tests/oracles/icrp107.py: what two packages hold of ICRP Publication 107.
+with (Path(__file__).parents[1] / "oracles" / "icrp107.csv").open(encoding="utf-8", newline="") as _file:
+    ICRP = {row["nuclide"]: row for row in csv.DictReader(_file)}
+
+
+@pytest.mark.parametrize("name", sorted(NUCLIDES))
+def test_nuclides_are_those_of_icrp_107(name):
+    row, nuclide = ICRP[name], NUCLIDES[name]
+    assert nuclide.half_life_hours == float(row["half_life_hours_icrp107_database"])
+    assert nuclide.half_life_hours == float(row["half_life_hours_radioactivedecay"])
+    for ours, theirs in (
+        (nuclide.beta_mev, row["beta_mev"]),
+        (nuclide.conversion_electron_mev, row["ie_mev"]),
+        (nuclide.auger_electron_mev, row["auger_mev"]),
+    ):
+        assert ours == pytest.approx(float(theirs), abs=1e-9)
+
+
+def test_energy_per_decay_is_what_its_source_says():
+    assert Y90.energy_per_decay_mev == pytest.approx(Y90.beta_mev, abs=1e-5)
+    for nuclide in (TC99M, HO166):
+        electrons = nuclide.beta_mev + nuclide.conversion_electron_mev + nuclide.auger_electron_mev
+        assert nuclide.energy_per_decay_mev == pytest.approx(electrons, abs=5e-6)
+    # physics.md section 1: sum of betas 0.932905, of all charged particles 0.93311 MeV.
+    assert round(Y90.beta_mev, 6) == 0.932905
+    assert round(Y90.beta_mev + Y90.conversion_electron_mev, 5) == 0.93311
+    # 0.02 %, as the source of Y90 says.
+    assert round(100 * Y90.conversion_electron_mev / Y90.beta_mev, 2) == 0.02
+
+
+def test_holmium_constants():
+    # physics.md section 2.1: A(MBq) = M 3780 for 60 Gy, so 60 Gy kg / 3.78 GBq = 15.873 J/GBq.
+    assert round(HOLMIUM_TRIAL.energy_j_per_gbq, 3) == 15.873
+    assert 60 / HOLMIUM_TRIAL.energy_j_per_gbq == pytest.approx(3.780)
+    by_hand = 1e9 * 26.80 * 3600 / math.log(2) * 0.69634 * 1.602176634e-13
+    assert ICRP107_HO166.energy_j_per_gbq == pytest.approx(by_hand, rel=1e-12)
+    assert round(ICRP107_HO166.energy_j_per_gbq, 2) == 15.53
+    assert 0.022 < HOLMIUM_TRIAL.energy_j_per_gbq / ICRP107_HO166.energy_j_per_gbq - 1 < 0.0225
+    # The trial's constant is above all electrons and below electrons and photons together.
+    photons = float(ICRP["Ho-166"]["gamma_mev"]) + float(ICRP["Ho-166"]["x_mev"])
+    everything = decays_per_gbq(26.80) * (HO166.energy_per_decay_mev + photons) * JOULE_PER_MEV
+    assert ICRP107_HO166.energy_j_per_gbq < HOLMIUM_TRIAL.energy_j_per_gbq < everything
+
+
+def test_trap_holmium_needs_three_times_the_activity():
+    # The constant of 90Y with an activity of 166Ho would give 3.1 times the dose.
+    assert 3.1 < ICRP107.energy_j_per_gbq / HOLMIUM_TRIAL.energy_j_per_gbq < 3.2
+
+
+def test_constants_by_name():
+    for name, constant in {**ENERGY_CONSTANTS, **HO166_ENERGY_CONSTANTS}.items():
+        assert energy_constant(name) is constant
+        assert constant.name == name
+    with pytest.raises(DomainError, match="partition_model"):
+        energy_constant("kernel")
 
 
 @given(st.floats(-1000, 1000), st.floats(-1000, 1000))

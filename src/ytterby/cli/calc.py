@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from ytterby.cli import calc_clinic, calc_dose
+from ytterby.cli import calc_clinic, calc_device, calc_dose, calc_lung
 
 __all__ = ["app"]
 
@@ -14,13 +14,14 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-app.command("decay")(calc_clinic.decay)
+app.command("decay")(calc_device.decay)
+app.command("spheres")(calc_device.spheres)
 app.command("mird")(calc_dose.mird)
 app.command("bsa")(calc_dose.bsa)
 app.command("partition")(calc_dose.partition)
 app.command("multi")(calc_dose.multi)
-app.command("lung")(calc_dose.lung)
-app.command("window")(calc_clinic.window)
+app.command("lung")(calc_lung.lung)
+app.command("window")(calc_device.window)
 app.command("bed")(calc_clinic.bed)
 app.command("albi")(calc_clinic.albi)
 app.command("ctcae")(calc_clinic.ctcae)

@@ -1,4 +1,4 @@
-"""Formulas of the calculator around the dose: decay, treatment window, BED, ALBI, CTCAE."""
+"""Formulas of the calculator around the patient: BED, ALBI, CTCAE."""
 
 from __future__ import annotations
 
@@ -6,75 +6,10 @@ from typing import Annotated
 
 import typer
 
-from ytterby.cli.calc_answer import HALF_LIFE_HOURS, Answer, AsJson, show
-from ytterby.errors import ConfigurationError, DomainError
+from ytterby.cli.calc_answer import HALF_LIFE_HOURS, Answer, AsJson, HalfLife, show
+from ytterby.errors import DomainError
 
-__all__ = ["albi", "bed", "ctcae", "decay", "window"]
-
-# Glass microspheres: physics.devices says where the 12 days come from.
-LATEST_HOURS = 288.0
-
-HalfLife = Annotated[float, typer.Option("--half-life-hours", help="Physical half-life (h).")]
-
-
-def decay(
-    activity_gbq: Annotated[float, typer.Option("--activity-gbq", help="Activity at the reference time (GBq).")],
-    hours: Annotated[float, typer.Option("--hours", help="Hours after the reference time; negative: before it.")],
-    nuclide: Annotated[str, typer.Option("--nuclide", help="Y-90, Tc-99m or Ho-166.")] = "Y-90",
-    as_json: AsJson = False,
-) -> None:
-    """Activity after some hours of decay."""
-    from ytterby.physics.nuclides import NUCLIDES, decay_factor
-    from ytterby.units import non_negative
-
-    known = {name.lower(): entry for name, entry in NUCLIDES.items()}
-    if nuclide.strip().lower() not in known:
-        raise ConfigurationError(f"nuclide '{nuclide[:40]}' is not known", remedy=f"use one of: {', '.join(NUCLIDES)}")
-    found = known[nuclide.strip().lower()]
-    factor = decay_factor(hours, half_life_hours=found.half_life_hours)
-    answer = Answer(
-        {"activity_gbq": non_negative(activity_gbq, "activity_gbq") * factor, "decay_factor": factor},
-        "A = A0 2^(-t / T)",
-        {"nuclide": found.name, "half_life_hours": found.half_life_hours},
-        f"half-life: {found.source.partition(':')[0]}",
-    )
-    show(answer, as_json=as_json)
-
-
-def window(
-    vial_gbq: Annotated[float, typer.Option("--vial-gbq", help="Activity of the vial at calibration (GBq).")],
-    activity_gbq: Annotated[float, typer.Option("--activity-gbq", help="Wanted activity (GBq).")],
-    tolerance: Annotated[float, typer.Option("--tolerance", help="Accepted share of more or less.")] = 0.1,
-    half_life_hours: HalfLife = HALF_LIFE_HOURS,
-    latest_hours: Annotated[
-        float, typer.Option("--latest-hours", help="End of the shelf life after calibration (h).")
-    ] = LATEST_HOURS,
-    as_json: AsJson = False,
-) -> None:
-    """When a vial holds the wanted activity, in hours after calibration."""
-    from ytterby.planning.prescribe import treatment_window
-
-    found = treatment_window(
-        vial_gbq,
-        activity_gbq,
-        tolerance_fraction=tolerance,
-        half_life_hours=half_life_hours,
-        latest_hours=latest_hours,
-    )
-    answer = Answer(
-        {
-            "feasible": found.feasible,
-            "from_hours": found.from_hours,
-            "to_hours": found.to_hours,
-            "nominal_hours": found.nominal_hours,
-            "explanation": found.explanation,
-        },
-        "t = T log2(V / A); from A (1 + tolerance) to A (1 - tolerance), within the shelf life",
-        {"half_life_hours": half_life_hours, "latest_hours": latest_hours, "tolerance_fraction": tolerance},
-        "decay from calibration, half-life of 90Y: ICRP Publication 107; shelf life of glass microspheres, 12 days: "
-        "an assumption, see the package insert",
-    )
-    show(answer, as_json=as_json)
+__all__ = ["albi", "bed", "ctcae"]
 
 
 def bed(
@@ -85,20 +20,17 @@ def bed(
     as_json: AsJson = False,
 ) -> None:
     """Biologically effective dose of a permanent implant."""
-    from ytterby.dosimetry.radiobiology import bed_gy
+    from ytterby.dosimetry.radiobiology import bed_gy, eqd2_gy
 
+    effective_gy = bed_gy(
+        dose_gy, alpha_beta_gy=alpha_beta_gy, repair_half_life_hours=repair_hours, half_life_hours=half_life_hours
+    )
     answer = Answer(
-        {
-            "bed_gy": bed_gy(
-                dose_gy,
-                alpha_beta_gy=alpha_beta_gy,
-                repair_half_life_hours=repair_hours,
-                half_life_hours=half_life_hours,
-            )
-        },
-        "BED = D (1 + D T_rep / ((T_rep + T_phys) (alpha/beta)))",
+        {"bed_gy": effective_gy, "eqd2_gy": eqd2_gy(effective_gy, alpha_beta_gy)},
+        "BED = D (1 + D T_rep / ((T_rep + T_phys) (alpha/beta))); EQD2 = BED / (1 + 2 Gy / (alpha/beta))",
         {"alpha_beta_gy": alpha_beta_gy, "repair_half_life_hours": repair_hours, "half_life_hours": half_life_hours},
-        "Dale 1985, doi:10.1259/0007-1285-58-690-515; Cremonesi 2014, doi:10.3389/fonc.2014.00210",
+        "Dale 1985, doi:10.1259/0007-1285-58-690-515; Cremonesi 2014, doi:10.3389/fonc.2014.00210; Bentzen 2012, "
+        "doi:10.1016/j.radonc.2012.10.006",
     )
     show(answer, as_json=as_json)
 

@@ -1,7 +1,8 @@
-"""Compartment models: body surface area, single compartment (MIRD), partition (T/N), several compartments by counts.
+"""Compartment models: single compartment (MIRD), partition (T/N), several compartments by counts.
 
 All of them share one assumption: microspheres stay where they lodge until the last decay, and the energy stays in the
-compartment. Theory: docs/theory/compartments.md.
+compartment. Several tumours with a T/N each and several territories: ``dosimetry.partition``. Body surface area, which is no
+dosimetry: ``dosimetry.bsa``. Theory: docs/theory/compartments.md.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ytterby.dosimetry.bsa import bsa_activity_gbq, bsa_m2
 from ytterby.errors import DomainError
 from ytterby.units import finite, fraction, non_negative, positive
 
@@ -17,6 +19,7 @@ __all__ = [
     "Compartment",
     "PartitionDoses",
     "activity_for_dose_gbq",
+    "arrived_fraction",
     "bsa_activity_gbq",
     "bsa_m2",
     "mass_kg",
@@ -65,6 +68,24 @@ def mean_dose_gy(activity_gbq: float, mass_kg: float, *, energy_j_per_gbq: float
     return energy * non_negative(activity_gbq, "activity_gbq") / positive(mass_kg, "mass_kg")
 
 
+def arrived_fraction(lung_shunt_fraction: float, residual_fraction: float) -> float:
+    """Share of the vial's activity that ends in the liver: (1 - F)(1 - R).
+
+    Raises
+    ------
+    DomainError
+        A fraction lies outside [0, 1).
+
+    Examples
+    --------
+    >>> round(arrived_fraction(0.05, 0.01), 6)
+    0.9405
+    """
+    return (1.0 - fraction(lung_shunt_fraction, "lung_shunt_fraction")) * (
+        1.0 - fraction(residual_fraction, "residual_fraction")
+    )
+
+
 def single_compartment_dose_gy(
     activity_gbq: float,
     mass_kg: float,
@@ -88,7 +109,7 @@ def single_compartment_dose_gy(
     >>> round(dose, 4)
     91.3107
     """
-    arrived = _arrived_share(lung_shunt_fraction, residual_fraction)
+    arrived = arrived_fraction(lung_shunt_fraction, residual_fraction)
     return mean_dose_gy(positive(activity_gbq, "activity_gbq") * arrived, mass_kg, energy_j_per_gbq=energy_j_per_gbq)
 
 
@@ -107,54 +128,11 @@ def activity_for_dose_gbq(
     DomainError
         Dose, mass or energy constant is not above 0, or a fraction lies outside [0, 1).
     """
-    arrived = _arrived_share(lung_shunt_fraction, residual_fraction)
+    arrived = arrived_fraction(lung_shunt_fraction, residual_fraction)
     arrived_energy = positive(
         positive(energy_j_per_gbq, "energy_j_per_gbq") * arrived, "energy_j_per_gbq x (1 - F)(1 - R)"
     )
     return positive(dose_gy, "dose_gy") * positive(mass_kg, "mass_kg") / arrived_energy
-
-
-def bsa_m2(height_m: float, weight_kg: float) -> float:
-    """Body surface area: 0.20247 h^0.725 w^0.425, with h in metres and w in kilograms.
-
-    Source: Du Bois and Du Bois, Arch Intern Med 1916;17:863, doi:10.1001/archinte.1916.00080130010002, converted to metres.
-
-    Raises
-    ------
-    DomainError
-        A number is not above 0, or the height is above 3 m (centimetres are a common slip).
-    """
-    if positive(height_m, "height_m") > 3.0:
-        raise DomainError(
-            f"height_m is {height_m}: nobody is taller than 3 m", remedy="give metres: 175 cm is written 1.75"
-        )
-    return float(0.20247 * height_m**0.725 * positive(weight_kg, "weight_kg") ** 0.425)
-
-
-def bsa_activity_gbq(bsa_m2: float, *, tumour_ml: float, liver_ml: float) -> float:
-    """Activity of resin microspheres for the whole liver: A = (BSA - 0.2) + Vt / V, V the liver with its tumours.
-
-    Source: instructions for use of resin microspheres, as in van Roekel's doctoral thesis, p. 30. No lung-shunt reduction is
-    applied.
-
-    Raises
-    ------
-    DomainError
-        A volume is not above 0, the tumours are larger than the liver, or the formula gives no activity.
-    """
-    surface_m2 = positive(bsa_m2, "bsa_m2")
-    involved_fraction = non_negative(tumour_ml, "tumour_ml") / positive(liver_ml, "liver_ml")
-    if involved_fraction > 1.0:
-        raise DomainError(
-            f"tumour_ml {tumour_ml} is more than liver_ml {liver_ml}",
-            remedy="give the volume of the liver with its tumours as liver_ml",
-        )
-    activity = surface_m2 - 0.2 + involved_fraction
-    if activity <= 0.0:
-        raise DomainError(
-            f"a body surface of {surface_m2} m2 gives no activity", remedy="check height and weight and their units"
-        )
-    return activity
 
 
 def tumour_to_normal_ratio(tumour: Compartment, normal: Compartment) -> float:
@@ -197,7 +175,7 @@ def partition_doses(
     (52.4294, 262.1472)
     """
     weight_kg = _partition_weight_kg(tn_ratio, tumour_mass_kg=tumour_mass_kg, normal_mass_kg=normal_mass_kg)
-    liver_gbq = positive(activity_gbq, "activity_gbq") * _arrived_share(lung_shunt_fraction, residual_fraction)
+    liver_gbq = positive(activity_gbq, "activity_gbq") * arrived_fraction(lung_shunt_fraction, residual_fraction)
     normal_dose_gy = mean_dose_gy(liver_gbq, weight_kg, energy_j_per_gbq=energy_j_per_gbq)
     return PartitionDoses(tumour_dose_gy=tn_ratio * normal_dose_gy, normal_dose_gy=normal_dose_gy)
 
@@ -255,7 +233,7 @@ def multicompartment_doses_gy(
     liver_counts = math.fsum(non_negative(part.counts, f"counts of '{part.name}'") for part in compartments)
     if finite(liver_counts, "the liver's counts") <= 0.0:
         raise DomainError("the compartments hold no counts", remedy="check the counts of each compartment")
-    liver_gbq = positive(activity_gbq, "activity_gbq") * _arrived_share(lung_shunt_fraction, residual_fraction)
+    liver_gbq = positive(activity_gbq, "activity_gbq") * arrived_fraction(lung_shunt_fraction, residual_fraction)
     return {
         part.name: mean_dose_gy(
             liver_gbq * part.counts / liver_counts,
@@ -264,13 +242,6 @@ def multicompartment_doses_gy(
         )
         for part in compartments
     }
-
-
-def _arrived_share(lung_shunt_fraction: float, residual_fraction: float) -> float:
-    """Share of the vial's activity that ends in the liver."""
-    return (1.0 - fraction(lung_shunt_fraction, "lung_shunt_fraction")) * (
-        1.0 - fraction(residual_fraction, "residual_fraction")
-    )
 
 
 def _partition_weight_kg(tn_ratio: float, *, tumour_mass_kg: float, normal_mass_kg: float) -> float:
