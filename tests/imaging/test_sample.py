@@ -44,14 +44,14 @@ def test_resampling_agrees_with_simpleitk(oblique: Volume) -> None:
     ours = resample(oblique, target)
     assert ours.array.any()
     np.testing.assert_allclose(ours.array, theirs, atol=2e-3)
-    points = SamplePoints(np.argwhere(np.ones(target.shape, bool)).astype(float), target, target.voxel_volume_ml)
+    points = SamplePoints(np.argwhere(np.ones(target.shape, bool)).T.astype(float), target, target.voxel_volume_ml)
     np.testing.assert_allclose(sample_linear(oblique, points).values.reshape(target.shape), theirs, atol=1e-9)
 
 
 def test_the_field_of_view_ends_at_the_outer_faces() -> None:
     grid = Grid.axis_aligned((3, 3, 3), (2, 2, 2), origin_mm=(0, 0, 0))
     volume = Volume(np.full(grid.shape, 5.0), grid, Quantity.COUNTS)
-    points = SamplePoints(np.array([[0, 0, 0], [-0.5, 0, 0], [-0.51, 0, 0], [2.5, 1, 1], [2.6, 1, 1]]), grid, 1.0)
+    points = SamplePoints(np.array([[0, 0, 0], [-0.5, 0, 0], [-0.51, 0, 0], [2.5, 1, 1], [2.6, 1, 1]]).T, grid, 1.0)
     samples = sample_linear(volume, points)
     assert samples.in_view.tolist() == [True, True, False, True, False]
     assert samples.values.tolist() == [5, 5, 0, 5, 0]

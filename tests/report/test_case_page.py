@@ -93,7 +93,7 @@ def case() -> dict[str, Any]:
         histograms,
         ActivityBalance(3.9, 0.039, net * 0.971, net * 0.029, 0.0, counts_outside_fraction=0.4013),
         (SingleCompartmentDose("S1", "whole liver", 1767.0, 1.82, net * 0.971, 102.31),),
-        (LungDose("S1", 0.029, 1.0, 5.56),),
+        (LungDose("S1", 0.029, 1.0, 5.56, 5.56),),
         (Notice("counts_outside", "40.1 % of the counts lie outside liver and lungs"),),
     )
     return {

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import ytterby
-from ytterby.cli import analyse, calc, case, demo, inspect, study, virtual
+from ytterby.cli import analyse, calc, case, demo, inspect, plan, study, verify, virtual
 from ytterby.cli.boundary import Boundary
 
 __all__ = ["app", "run"]
@@ -44,6 +44,8 @@ def _root(
 demo.register(app)
 inspect.register(app)
 app.add_typer(case.app, name="case")
+plan.register(app)
+verify.register(app)
 app.add_typer(study.app, name="study")
 analyse.register(app)
 app.add_typer(calc.app, name="calc")
