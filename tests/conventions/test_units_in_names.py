@@ -38,6 +38,8 @@ UNITLESS = {
     "tumour_to_normal": "ratio of two concentrations",
     "tolerance": "relative deviation",
     "factor": "from one unit to another",
+    "recovery_coefficient": "the field's own name of a share: measured over true",
+    "exponent": "a power",
     # the unit is known, and stands elsewhere
     "value": "its unit is a field beside it, or in the name that the caller gives it",
     "lower_limit": "in the unit of the value beside it",

@@ -21,7 +21,8 @@ import yaml
 from ytterby.errors import CalibrationError, ConfigurationError, GeometryError, SegmentError
 from ytterby.files.treatmentfields import ImageKind
 from ytterby.model.volume import Grid, Quantity, Volume
-from ytterby.workflow.case import load_case, run_case, stated_unit
+from ytterby.workflow.case import load_case, run_case
+from ytterby.workflow.images import stated_unit
 from ytterby.workflow.simulate import simulate_patient
 
 K, DENSITY = 49.67, 1.03

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.tag import Tag
@@ -39,13 +40,15 @@ def write_dose(volume: Volume, path: Path, header: DicomHeader, *, comment: str 
     if volume.grid.shape[2] < 2:
         raise GeometryError("a dose of one slice has no frame offsets", where=where, remedy="give two slices or more")
     frames = volume_frames(volume, where=where)
-    dose = np.ascontiguousarray(frames.pixels, dtype=np.float64)
+    dose = frames.pixels
     highest = float(dose.max())
-    if not np.isfinite(dose).all() or float(dose.min()) < 0:
+    if not np.isfinite(highest) or not float(dose.min()) >= 0:  # a NaN makes both a NaN
         raise DomainError("dose must be finite and not negative", where=where, remedy="check the dose map")
     # The factor as its text says it, rounded up: otherwise the largest dose would not fit.
     scaling = float(f"{highest / _MOST * (1 + 1e-9):.10g}") if highest > 0 else 1.0
-    pixels = np.rint(dose / scaling).astype("<u4")
+    pixels: npt.NDArray[np.uint32] = np.empty(dose.shape, dtype="<u4")
+    for stored, plane in zip(pixels, dose, strict=True):  # slice by slice: in float64 the whole would be large
+        stored[...] = np.rint(plane.astype(np.float64) / scaling)
     mark = digest(pixels, frames.grid.affine) + decimal(scaling)
     dataset = image_object(
         header,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import highdicom
@@ -68,14 +68,18 @@ def write_segmentation(
     frame_of_reference = header.frame_of_reference(references[0] if references else "", where=where)
     stacked = [frames_of(np.asarray(segment.mask), segment.grid, where=where) for segment in segments]
     frames = stacked[0]
-    pixels = np.stack([one.pixels for one in stacked], axis=-1).astype(np.uint8)
+    # filled[k, s]: whether segment s has a voxel in slice k. Those are the frames, segment by segment.
+    filled = np.stack([one.pixels.any(axis=(1, 2)) for one in stacked], axis=-1)
+    packed = _packed([(one.pixels, filled[:, s]) for s, one in enumerate(stacked)])
     names = "\n".join(segment.name for segment in segments)
-    mark = digest(np.packbits(pixels), frames.grid.affine) + names
+    mark = digest(np.frombuffer(packed, dtype=np.uint8), filled, frames.grid.affine) + names
     series_uid = content_uid(header.uid_seed, "SEG series", header.series_description, mark)
     images = _source_images(frames, header, frame_of_reference, source, where=where)
+    # highdicom goes through every voxel of every segment several times. It is given slices of one pixel, which tell it the same
+    # frames, and the object then gets the true pixels.
     seg = highdicom.seg.Segmentation(
         source_images=images,
-        pixel_array=pixels,
+        pixel_array=filled[:, None, None, :].astype(np.uint8),
         segmentation_type="BINARY",
         segment_descriptions=[_description(number, segment) for number, segment in enumerate(segments, start=1)],
         series_instance_uid=series_uid,
@@ -91,7 +95,9 @@ def write_segmentation(
         series_description=header.series_description or None,
         omit_empty_frames=True,
     )
-    _order_frames(seg, pixels, frames)
+    _order_frames(seg, frames)
+    seg.Columns, seg.Rows = frames.grid.shape[:2]
+    seg.PixelData = packed + b"\0" * (len(packed) % 2)
     _settle(seg, header, series_uid, with_source=bool(source))
     return save(seg, path)
 
@@ -134,7 +140,7 @@ def _source_images(
         image.StudyDate, image.StudyTime, image.StudyID = header.study_date, header.study_time, header.study_id
         image.AccessionNumber, image.ReferringPhysicianName = header.accession_number, ""
         image.Modality, image.SeriesNumber, image.InstanceNumber = "CT", 1, k + 1
-        image.Columns, image.Rows = frames.grid.shape[:2]
+        image.Columns = image.Rows = 1
         image.PixelSpacing, image.SliceThickness = frames.spacing, decimal(frames.step_mm)
         image.ImageOrientationPatient, image.ImagePositionPatient = frames.orientation, frames.position(k)
         images.append(image)
@@ -168,7 +174,28 @@ def _uids_by_slice(
     return found
 
 
-def _order_frames(seg: Dataset, pixels: npt.NDArray[np.uint8], frames: Frames) -> None:
+def _packed(segments: Sequence[tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]]) -> bytes:
+    """The filled planes of each segment one after the other, eight pixels a byte; a plane need not end where a byte ends."""
+    planes = (plane for pixels, filled in segments for plane in _planes(pixels, filled))
+    if segments[0][0][0].size % 8:
+        return np.packbits(np.concatenate([plane.ravel() for plane in planes]), bitorder="little").tobytes()
+    return b"".join(np.packbits(plane, bitorder="little").tobytes() for plane in planes)
+
+
+def _planes(pixels: npt.NDArray[np.bool_], filled: npt.NDArray[np.bool_]) -> Iterator[npt.NDArray[np.bool_]]:
+    """The filled planes of a segment, each in one piece of memory; only the box that holds its voxels is copied."""
+    if not filled.any():
+        return
+    inner: npt.NDArray[np.bool_] = np.any(pixels, axis=0)
+    rows, columns = np.flatnonzero(np.any(inner, axis=1)), np.flatnonzero(np.any(inner, axis=0))
+    box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+    for k in np.flatnonzero(filled):
+        plane = np.zeros(pixels.shape[1:], dtype=np.bool_)
+        plane[box] = pixels[k][box]
+        yield plane
+
+
+def _order_frames(seg: Dataset, frames: Frames) -> None:
     """Frames along the normal, segment by segment: ITK takes the first for the origin, and highdicom begins at the far end."""
     origin, step = frames.grid.affine[:3, 3], frames.grid.affine[:3, 2]
     placed = []
@@ -183,10 +210,6 @@ def _order_frames(seg: Dataset, pixels: npt.NDArray[np.uint8], frames: Frames) -
     for segment, k, item in placed:
         item.FrameContentSequence[0].DimensionIndexValues = [segment, rank[k]]
     seg.PerFrameFunctionalGroupsSequence = DicomSequence([item for _, _, item in placed])
-    packed = np.packbits(
-        np.stack([pixels[k, :, :, segment - 1] for segment, k, _ in placed]), bitorder="little"
-    ).tobytes()
-    seg.PixelData = packed + b"\0" * (len(packed) % 2)
 
 
 def _settle(seg: Dataset, header: DicomHeader, series_uid: str, *, with_source: bool) -> None:

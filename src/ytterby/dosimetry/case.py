@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from ytterby.dosimetry.balance import activity_balance
 from ytterby.dosimetry.compartment import mass_kg, mean_dose_gy
+from ytterby.dosimetry.field import DoseField, dose_field
 from ytterby.dosimetry.notices import (
     energy_notices,
     liver_in_view_notices,
@@ -15,8 +16,7 @@ from ytterby.dosimetry.notices import (
     require_tumours_in,
     view_notices,
 )
-from ytterby.dosimetry.segments import derived_segments, lung_rows, segment_result
-from ytterby.dosimetry.voxel import local_deposition_map
+from ytterby.dosimetry.segments import SegmentResult, derived_segments, lung_rows, segment_results
 from ytterby.errors import CalibrationError, SegmentError
 from ytterby.imaging.quantify import ActivityField, ActivityLayer, absolute_layer, non_negative_counts, relative_layer
 from ytterby.model.dose import (
@@ -49,15 +49,21 @@ class ImagedSessions:
 
 @dataclass(frozen=True, eq=False)
 class DosedCase:
-    """What the dosimetry of a case found: the dose figures, where the activity lies, all segments with the derived ones."""
+    """What the dosimetry of a case found: the dose figures, the reported engine's dose, all segments with the derived ones.
+
+    ``activity``, ``results`` and ``sessions`` (in the order of the images) are what an assessment of the doses' accuracy needs.
+    """
 
     dose: CaseDose
-    activity: ActivityField = field(repr=False)
+    dose_field: DoseField = field(repr=False)
     segments: tuple[Segment, ...]
+    activity: ActivityField = field(repr=False)
+    results: tuple[SegmentResult, ...] = field(repr=False)
+    sessions: tuple[Session, ...]
 
     def map_on(self, grid: Grid) -> Volume:
-        """Dose map (Gy, float32) at the voxel centres of ``grid``."""
-        return local_deposition_map(self.activity, grid, self.dose.options)
+        """Dose map of the reported engine (Gy, float32) at the voxel centres of ``grid``."""
+        return self.dose_field.map_on(grid)
 
 
 def case_dose(
@@ -93,28 +99,18 @@ def case_dose(
         notices += told
     activity = ActivityField(tuple(layers))
 
-    if radiobiology is not None and len(sessions) > 1:
-        radiobiology = None
-        told_bed = (
-            "BED is not given: with several sessions it is the sum of each session's BED, not the BED of the sum."
-        )
-        notices.append(Notice("no_bed", told_bed))
-
     everything = (*segments, *derived_segments(segments))
     net_gbq = sum(session.net_activity_gbq for session in sessions)
-    results = [
-        segment_result(
-            segment,
-            activity,
-            options=options,
-            net_activity_gbq=net_gbq,
-            radiobiology=radiobiology,
-            half_life_hours=imaged[0].half_life_hours,
-        )
-        for role in _ORDER
-        for segment in everything
-        if segment.role is role
-    ]
+    fields = [dose_field(engine, activity, options) for engine in options.engines]
+    results = segment_results(
+        [segment for role in _ORDER for segment in everything if segment.role is role],
+        activity,
+        fields,
+        options=options,
+        net_activity_gbq=net_gbq,
+        radiobiology=radiobiology,
+        half_life_hours=[part.half_life_hours for part in imaged for _ in part.sessions],
+    )
     notices += view_notices(results, [", ".join(one.session_id for one in part.sessions) for part in imaged])
     rows: list[SegmentDose] = [result.dose for result in results]
     lung_mass_kg = options.lung_mass_kg
@@ -142,8 +138,9 @@ def case_dose(
             lung_mass_kg,
         ),
         notices=tuple(notices),
+        compared=tuple(row for result in results for row in result.compared),
     )
-    return DosedCase(dose, activity, everything)
+    return DosedCase(dose, fields[0], everything, activity, results, sessions)
 
 
 def _layer(
@@ -210,15 +207,15 @@ def _joined(segments: Sequence[Segment], role: Role, name: str) -> Segment | Non
 
 
 def _lung_doses(sessions: Sequence[Session], options: DoseOptions, lung_mass_kg: float) -> tuple[LungDose, ...]:
-    return tuple(
-        LungDose(
-            session.session_id,
-            session.lung_shunt_fraction,
-            lung_mass_kg,
-            mean_dose_gy(session.lung_activity_gbq, lung_mass_kg, energy_j_per_gbq=options.energy_j_per_gbq),
+    """Lung dose of each session, the earliest first, and what the lungs have had with it."""
+    rows: list[LungDose] = []
+    for session in sorted(sessions, key=lambda one: one.administered_at):
+        dose_gy = mean_dose_gy(session.lung_activity_gbq, lung_mass_kg, energy_j_per_gbq=options.energy_j_per_gbq)
+        before_gy = rows[-1].cumulative_gy if rows else 0.0
+        rows.append(
+            LungDose(session.session_id, session.lung_shunt_fraction, lung_mass_kg, dose_gy, before_gy + dose_gy)
         )
-        for session in sessions
-    )
+    return tuple(rows)
 
 
 def _single_compartment(

@@ -1,106 +1,211 @@
-"""Dose of every segment of a case: from the activity field to the rows of doses.csv."""
+"""Dose of every segment of a case: from samples of the dose field to the rows of doses.csv."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ytterby.dosimetry.compartment import mass_kg, mean_dose_gy
-from ytterby.dosimetry.dvh import dose_reached_by_gy, histogram, volume_reaching_fraction
-from ytterby.dosimetry.radiobiology import mean_bed_gy
-from ytterby.dosimetry.voxel import local_deposition_gy
+from ytterby.dosimetry.dvh import DoseVolume, dose_volume
+from ytterby.dosimetry.field import DoseField
+from ytterby.dosimetry.occupancy import divided_points
+from ytterby.dosimetry.radiobiology import eqd2_gy, eud_gy, sessions_bed_gy
 from ytterby.errors import GeometryError
-from ytterby.imaging.quantify import ActivityField
-from ytterby.imaging.sample import sample_linear
-from ytterby.model.dose import DoseOptions, DoseVolumeHistogram, Radiobiology, SegmentDose
-from ytterby.model.segment import Role, Segment, union
+from ytterby.imaging.cover import Cover, covers
+from ytterby.imaging.quantify import ActivityField, LayerSamples
+from ytterby.model.dose import DoseOptions, DoseVolumeHistogram, Radiobiology, SegmentDose, Tissue
+from ytterby.model.segment import BoolArray, Role, SamplePoints, Segment, union
 from ytterby.model.volume import FloatArray
 
-__all__ = ["SegmentResult", "derived_segments", "lung_rows", "segment_result"]
+__all__ = ["SegmentResult", "derived_segments", "lung_rows", "segment_results"]
+
+_MOST_DIVIDED = 60_000
+"""Samples of a segment up to which its voxels are divided for the histogram."""
 
 
 @dataclass(frozen=True, eq=False)
 class SegmentResult:
-    """Row of a segment, its histogram, its activity (GBq), and what share of it lies outside each image's field of view."""
+    """Row of a segment, its histogram, its activity (GBq), and what share of it lies outside each image's field of view.
 
+    ``session_means_gy`` is the mean dose by the reported engine of each session; ``compared`` are the rows of the other engines.
+    """
+
+    segment: Segment = field(repr=False)
     dose: SegmentDose
     histogram: DoseVolumeHistogram
     activity_gbq: float
     out_of_view_fractions: tuple[float, ...]
+    session_means_gy: tuple[float, ...]
+    compared: tuple[SegmentDose, ...] = ()
 
 
-def segment_result(
-    segment: Segment,
-    field: ActivityField,
+@dataclass(frozen=True)
+class _Effect:
+    """Biological effect of a segment's dose; None where its tissue's parameters are not stated."""
+
+    bed_mean_gy: float | None = None
+    eqd2_mean_gy: float | None = None
+    eud_gy: float | None = None
+
+
+def segment_results(
+    segments: Sequence[Segment],
+    activity: ActivityField,
+    fields: Sequence[DoseField],
     *,
     options: DoseOptions,
     net_activity_gbq: float,
     radiobiology: Radiobiology | None = None,
-    half_life_hours: float,
-) -> SegmentResult:
-    """Dose figures of one segment, from samples of the activity field at the segment's own voxel centres.
+    half_life_hours: Sequence[float],
+) -> tuple[SegmentResult, ...]:
+    """Dose figures of the segments, in their order, from samples at the segments' own voxel centres.
 
-    The mean absorbed dose is K x activity / mass (multicompartment model; Watanabe et al. 2024, doi:10.2967/jnumed.124.267774):
-    with equal sample volumes it is the mean of the local doses.
+    The mean absorbed dose is the mean of the samples' doses, which by local deposition is K x activity / mass (multicompartment
+    model; Watanabe et al. 2024, doi:10.2967/jnumed.124.267774); figures of the histogram look into the voxels of small segments
+    (docs/theory/dvh.md). The first of ``fields`` makes the reported rows, the others
+    stand beside them. ``half_life_hours`` is that of each session's nuclide.
 
     Raises
     ------
     SegmentError
-        The segment is empty.
+        A segment is empty.
     GeometryError
-        The segment lies wholly outside the image.
+        A segment lies wholly outside the image.
     """
-    points = segment.points(grids=field.grids)
-    outside = tuple(sample_linear(layer.image, points).outside_fraction for layer in field.layers)
+    found: dict[str, SegmentResult] = {}
+    for cover in covers(segments, activity.grids):
+        layers, doses = _sampled(cover.points, activity, fields)
+        concentration = np.asarray(sum(one for layer in layers for one in layer.concentrations_gbq_ml))
+        for segment in cover.segments:
+            outside = _outside(cover, segment, [layer.in_view for layer in layers])
+            activity_gbq = float(cover.of(segment, concentration).sum(dtype=np.float64)) * cover.points.volume_ml
+            session_doses = [[cover.of(segment, dose) for dose in by_engine] for by_engine in doses]
+            volumes = _volumes(segment, cover.points.volume_ml, session_doses, activity, fields)
+            rows = [
+                _row(
+                    segment,
+                    volume,
+                    _effect(own, segment.role, radiobiology, half_life_hours),
+                    options,
+                    mean_gy=float(np.mean(sum(own))),
+                    engine=one.engine,
+                    activity_fraction=activity_gbq / net_activity_gbq,
+                )
+                for one, volume, own in zip(fields, volumes, session_doses, strict=True)
+            ]
+            found[segment.name] = SegmentResult(
+                segment,
+                rows[0],
+                volumes[0].histogram(segment.name, segment.role),
+                activity_gbq,
+                outside,
+                tuple(float(dose.mean()) for dose in session_doses[0]),
+                tuple(rows[1:]),
+            )
+    return tuple(found[segment.name] for segment in segments)
+
+
+def _sampled(
+    points: SamplePoints, activity: ActivityField, fields: Sequence[DoseField]
+) -> tuple[list[LayerSamples], list[tuple[FloatArray, ...]]]:
+    """What each image holds at points, and by each engine the dose of each session."""
+    layers = [layer.sampled(points) for layer in activity.layers]
+    concentrations = [one for layer in layers for one in layer.concentrations_gbq_ml]
+    return layers, [one.session_doses_gy(points, concentrations) for one in fields]
+
+
+def _volumes(
+    segment: Segment,
+    sample_ml: float,
+    session_doses: Sequence[Sequence[FloatArray]],
+    activity: ActivityField,
+    fields: Sequence[DoseField],
+) -> list[DoseVolume]:
+    """Dose over volume by each engine, from the samples of the means.
+
+    A small segment that was drawn on another grid than the image's has few samples for a steep dose: its voxels are divided.
+    """
+    points = segment.points(grids=activity.grids)
+    divided = divided_points(points, most_samples=_MOST_DIVIDED)
+    if len(divided) > len(points) and not any(segment.grid.same_as(grid) for grid in activity.grids):
+        _, session_doses = _sampled(divided, activity, fields)
+        sample_ml = divided.volume_ml
+    return [dose_volume(np.asarray(sum(own)), sample_ml) for own in session_doses]
+
+
+def _outside(cover: Cover, segment: Segment, in_view: Sequence[BoolArray]) -> tuple[float, ...]:
+    """Share of the segment outside the field of view of each image."""
+    outside = tuple(1.0 - float(np.mean(cover.of(segment, inside))) for inside in in_view)
     if min(outside) == 1.0:
         raise GeometryError(
             "the segment lies wholly outside the image",
             where=f"segment '{segment.name}'",
             remedy="check that image and segmentation belong to one frame of reference, or register them",
         )
-    concentration = field.concentration_gbq_ml(points)
-    activity_gbq = float(concentration.sum(dtype=np.float64)) * points.volume_ml
-    descending = np.sort(local_deposition_gy(concentration, options))[::-1]
-    volume_ml = points.total_volume_ml
-    row = SegmentDose(
+    return outside
+
+
+def _row(
+    segment: Segment,
+    volume: DoseVolume,
+    effect: _Effect,
+    options: DoseOptions,
+    *,
+    mean_gy: float,
+    engine: str,
+    activity_fraction: float,
+) -> SegmentDose:
+    return SegmentDose(
         segment=segment.name,
         role=segment.role,
         method=segment.method,
-        volume_ml=volume_ml,
-        mass_kg=mass_kg(volume_ml, density_g_ml=options.tissue_density_g_ml),
-        activity_fraction=activity_gbq / net_activity_gbq,
-        mean_dose_gy=float(descending.mean(dtype=np.float64)),
-        min_dose_gy=float(descending[-1]),
-        max_dose_gy=float(descending[0]),
-        d98_gy=dose_reached_by_gy(descending, 0.98),
-        d95_gy=dose_reached_by_gy(descending, 0.95),
-        d90_gy=dose_reached_by_gy(descending, 0.90),
-        d70_gy=dose_reached_by_gy(descending, 0.70),
-        d50_gy=dose_reached_by_gy(descending, 0.50),
-        d2_gy=dose_reached_by_gy(descending, 0.02),
-        v100gy_fraction=volume_reaching_fraction(descending, 100.0),
-        engine=options.engine,
-        bed_mean_gy=_mean_bed_gy(descending, segment.role, radiobiology, half_life_hours),
+        volume_ml=segment.volume_ml,
+        mass_kg=mass_kg(segment.volume_ml, density_g_ml=options.tissue_density_g_ml),
+        activity_fraction=activity_fraction,
+        mean_dose_gy=mean_gy,
+        sd_dose_gy=volume.sd_gy,
+        min_dose_gy=volume.minimum_gy,
+        max_dose_gy=volume.maximum_gy,
+        d98_gy=volume.dose_reached_gy(0.98),
+        d95_gy=volume.dose_reached_gy(0.95),
+        d90_gy=volume.dose_reached_gy(0.90),
+        d70_gy=volume.dose_reached_gy(0.70),
+        d50_gy=volume.dose_reached_gy(0.50),
+        d2_gy=volume.dose_reached_gy(0.02),
+        v100gy_fraction=volume.volume_fraction(100.0),
+        engine=engine,
+        bed_mean_gy=effect.bed_mean_gy,
+        eqd2_mean_gy=effect.eqd2_mean_gy,
+        eud_gy=effect.eud_gy,
     )
-    return SegmentResult(row, histogram(segment.name, segment.role, descending), activity_gbq, outside)
 
 
-def _mean_bed_gy(
-    dose_gy: FloatArray, role: Role, radiobiology: Radiobiology | None, half_life_hours: float
-) -> float | None:
-    """Mean of the samples' BED; None where the case states no parameters for the segment's kind of tissue."""
-    tissue = None if radiobiology is None else radiobiology.tumour if role is Role.TUMOUR else radiobiology.normal
+def _effect(
+    session_doses_gy: Sequence[FloatArray],
+    role: Role,
+    radiobiology: Radiobiology | None,
+    half_life_hours: Sequence[float],
+) -> _Effect:
+    """Means over the samples of each session's effect, summed over sessions; none without parameters for the tissue."""
+    tissue: Tissue | None = None
+    if radiobiology is not None:
+        tissue = radiobiology.tumour if role is Role.TUMOUR else radiobiology.normal
     if tissue is None:
-        return None
+        return _Effect()
     # A reconstruction may leave samples below 0, which have no biological effect.
-    return mean_bed_gy(
-        np.maximum(dose_gy, 0.0),
-        alpha_beta_gy=tissue.alpha_beta_gy,
-        repair_half_life_hours=tissue.repair_hours,
-        half_life_hours=half_life_hours,
+    doses = [np.maximum(dose, 0.0) for dose in session_doses_gy]
+    bed = float(
+        sessions_bed_gy(
+            doses,
+            alpha_beta_gy=tissue.alpha_beta_gy,
+            repair_half_life_hours=tissue.repair_hours,
+            half_life_hours=half_life_hours,
+        ).mean()
     )
+    uniform = None if tissue.alpha_per_gy is None else eud_gy(np.asarray(sum(doses)), alpha_per_gy=tissue.alpha_per_gy)
+    return _Effect(bed, eqd2_gy(bed, tissue.alpha_beta_gy), uniform)
 
 
 def lung_rows(

@@ -4,158 +4,42 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from ytterby.errors import ConfigurationError
-from ytterby.files.fields import (
-    ActivityGbq,
-    DeviceName,
-    ExistingPath,
-    FileModel,
-    Fraction,
-    Identifier,
-    Moment,
-    Names,
-    NonNegative,
-    Percent,
-    SchemaOne,
-    Text,
-    Whole,
-    not_empty,
-    refused,
-    validated,
+from ytterby.files.caseparts import (
+    CaseSegments,
+    CaseSession,
+    DerivedSegment,
+    ImageFile,
+    LungShuntSource,
+    PathOnly,
+    ThresholdTumours,
 )
-from ytterby.files.treatmentfields import ImageKind, ImageUnit, Options, Radiobiology, check_image
+from ytterby.files.fields import FileModel, Identifier, SchemaOne, Text, not_empty, refused, validated
+from ytterby.files.planrequest import PlanRequest
+from ytterby.files.treatmentfields import (
+    FROM_CT,
+    Effects,
+    ImageUnit,
+    Options,
+    PartialVolume,
+    Radiobiology,
+    Uncertainty,
+    check_image,
+)
+from ytterby.files.verifyrequest import VerifyRequest
 from ytterby.files.yamlfile import read_yaml
 from ytterby.model.dose import Notice
 from ytterby.model.segment import Role
-from ytterby.model.treatment import Session, Vial
+from ytterby.model.treatment import Session
 
-__all__ = [
-    "CaseFile",
-    "CaseSegments",
-    "CaseSession",
-    "DerivedSegment",
-    "ImageFile",
-    "SegmentRoles",
-    "ThresholdTumours",
-    "read_case",
-]
+__all__ = ["CaseFile", "read_case"]
 
 # Keys that later versions act on. To take them in silence would be to promise what is not done.
-NOT_YET = ("verify", "plan", "lung_shunt", "planar", "registration")
-
-
-class ImageFile(FileModel):
-    """An activity image; ``unit`` may be left to a file that says it, ``reference_time`` belongs to bq_ml."""
-
-    path: ExistingPath
-    kind: ImageKind
-    unit: ImageUnit | None = None
-    reference_time: Moment | None = None
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        check_image(self.kind, self.unit)
-        return self
-
-
-class SessionImage(FileModel):
-    """A session's own image; what is left out is as in the case's image (but for its reference_time)."""
-
-    path: ExistingPath
-    kind: ImageKind | None = None
-    unit: ImageUnit | None = None
-    reference_time: Moment | None = None
-
-
-class PathOnly(FileModel):
-    """A file or folder."""
-
-    path: ExistingPath
-
-
-class SegmentRoles(FileModel):
-    """Names of the segments of each role."""
-
-    liver: Names = ()
-    tumour: Names = ()
-    perfused: Names = ()
-    lungs: Names = ()
-    other: Names = ()
-
-    @model_validator(mode="after")
-    def _once(self) -> Self:
-        names = [name for name, _ in self.pairs()]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise refused(f"'{twice[0]}' is named more than once", "give each segment one role")
-        return self
-
-    def pairs(self) -> tuple[tuple[str, Role], ...]:
-        """Each segment's name with its role, in the order of the roles."""
-        return tuple((name, Role(role)) for role in type(self).model_fields for name in getattr(self, role))
-
-
-class CaseSegments(FileModel):
-    """A segmentation file, the roles of its segments, and for a label map which label is which segment."""
-
-    path: ExistingPath
-    roles: SegmentRoles
-    labels: dict[Annotated[Whole, Field(gt=0)], Text] | None = None
-
-
-class DerivedSegment(FileModel):
-    """A segment to be made: the voxels inside another one that hold at least ``percent`` of its maximum."""
-
-    name: Text
-    role: Literal["liver", "tumour", "perfused", "lungs", "other"]
-    inside: Text
-    method: Literal["percent_of_max"]
-    percent: Percent
-
-    @property
-    def segment_role(self) -> Role:
-        """The role, as the model's own type."""
-        return Role(self.role)
-
-
-class ThresholdTumours(FileModel):
-    """Tumours to be found by threshold in a region, instead of masks."""
-
-    method: Literal["percent_of_max"]
-    percent: Percent
-    region: Text
-    minimum_diameter_mm: NonNegative
-
-
-class CaseSession(FileModel):
-    """One administration; nothing of it has a default but its name and its territory (the whole liver)."""
-
-    session_id: Identifier | None = None
-    device: DeviceName
-    administered_activity_gbq: ActivityGbq
-    administered_at: Moment
-    residual_fraction: Fraction
-    lung_shunt_fraction: Fraction
-    perfused: Names = ()
-    image: Annotated[SessionImage | None, BeforeValidator(lambda v: {"path": v} if isinstance(v, str) else v)] = None
-    calibrated_activity_gbq: ActivityGbq | None = None
-    calibrated_at: Moment | None = None
-
-    @model_validator(mode="after")
-    def _vial(self) -> Self:
-        if (self.calibrated_activity_gbq is None) != (self.calibrated_at is None):
-            raise refused("calibrated_activity_gbq and calibrated_at belong together", "state both or neither")
-        return self
-
-    def vial(self) -> Vial | None:
-        """The vial as it was calibrated, where that is stated."""
-        if self.calibrated_activity_gbq is None or self.calibrated_at is None:
-            return None
-        return Vial(self.device, self.calibrated_activity_gbq, self.calibrated_at)
+NOT_YET = ("planar", "registration")
 
 
 class CaseFile(FileModel):
@@ -173,7 +57,13 @@ class CaseFile(FileModel):
     tumours: ThresholdTumours | None = None
     sessions: Annotated[tuple[CaseSession, ...], AfterValidator(not_empty)]
     options: Options
+    lung_shunt: LungShuntSource | None = None
     radiobiology: Radiobiology | None = None
+    partial_volume: PartialVolume | None = None
+    effects: Effects | None = None
+    uncertainty: Uncertainty | None = None
+    plan: PlanRequest | None = None
+    verify: VerifyRequest | None = None
 
     @model_validator(mode="after")
     def _segments_fit(self) -> Self:
@@ -210,7 +100,7 @@ class CaseFile(FileModel):
 
     @model_validator(mode="after")
     def _sessions_fit(self) -> Self:
-        names = [session.session_id for session in self.to_sessions()]
+        names = self.session_names
         if len(set(names)) < len(names):
             raise refused("two sessions share a session_id", "give each session its own")
         images = [self.image_of(index) for index in range(len(self.sessions))]
@@ -225,6 +115,25 @@ class CaseFile(FileModel):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _lungs_fit(self) -> Self:
+        roles = set() if self.segments is None else {role for _, role in self.segments.roles.pairs()}
+        roles |= {part.segment_role for part in self.derived}
+        if self.options.lung_mass_kg == FROM_CT and (self.ct is None or Role.LUNGS not in roles):
+            raise refused(
+                "options.lung_mass_kg: from_ct needs a CT and a segment of role lungs",
+                "state ct and roles.lungs, or the mass in kg",
+            )
+        if (
+            self.lung_shunt is not None
+            and self.lung_shunt.method == "spect_ct"
+            and not {Role.LUNGS, Role.LIVER} <= roles
+        ):
+            raise refused(
+                "lung_shunt: spect_ct needs segments of the roles liver and lungs", "name them, or state the lung shunt"
+            )
+        return self
+
     @property
     def notices(self) -> tuple[Notice, ...]:
         """What was read and is not used."""
@@ -237,20 +146,30 @@ class CaseFile(FileModel):
             found.append(Notice("reference_time_unused", text))
         return tuple(found)
 
-    def to_sessions(self) -> tuple[Session, ...]:
-        """The sessions, as the model's own type; one without a session_id is called by its number, from 1."""
+    @property
+    def session_names(self) -> tuple[str, ...]:
+        """Name of each session: its session_id, or its number from 1."""
+        return tuple(session.session_id or str(number) for number, session in enumerate(self.sessions, start=1))
+
+    def to_sessions(
+        self, *, lung_shunt_fraction: float | None = None, planned: tuple[str, datetime] | None = None
+    ) -> tuple[Session, ...]:
+        """The sessions, as the model's own type; ``lung_shunt_fraction`` is the measured one, for those that state none.
+
+        ``planned`` names the session that is being planned, and when: it becomes one of 1 GBq.
+
+        Raises
+        ------
+        ConfigurationError
+            A session states no administered activity: it can be planned, and not dosed.
+        """
         return tuple(
-            Session(
-                session_id=session.session_id or str(number),
-                device=session.device,
-                administered_activity_gbq=session.administered_activity_gbq,
-                administered_at=session.administered_at,
-                residual_fraction=session.residual_fraction,
-                lung_shunt_fraction=session.lung_shunt_fraction,
-                perfused=session.perfused,
-                vial=session.vial(),
+            session.to_session(
+                name,
+                lung_shunt_fraction=lung_shunt_fraction,
+                planned_at=planned[1] if planned is not None and planned[0] == name else None,
             )
-            for number, session in enumerate(self.sessions, start=1)
+            for name, session in zip(self.session_names, self.sessions, strict=True)
         )
 
     def image_of(self, index: int) -> ImageFile:
@@ -268,7 +187,12 @@ class CaseFile(FileModel):
     def input_paths(self) -> tuple[Path, ...]:
         """Every file or folder that the case names, once each, in the order of the file."""
         named = [self.image, self.ct, self.diagnostic, self.segments, *(session.image for session in self.sessions)]
-        return tuple(dict.fromkeys(part.path for part in named if part is not None))
+        paths = [part.path for part in named if part is not None]
+        if self.partial_volume is not None and self.partial_volume.table is not None:
+            paths.append(self.partial_volume.table)
+        if self.effects is not None and self.effects.table is not None:
+            paths.append(self.effects.table)
+        return tuple(dict.fromkeys(paths))
 
 
 def read_case(path: Path) -> CaseFile:

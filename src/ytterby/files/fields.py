@@ -38,6 +38,7 @@ __all__ = [
     "Whole",
     "not_empty",
     "refused",
+    "unless",
     "validated",
 ]
 
@@ -128,6 +129,17 @@ def _device(value: object) -> object:
     return value
 
 
+def unless(key: str) -> BeforeValidator:
+    """Validator of a field with the default None that must be stated unless the file as a whole has ``key``."""
+
+    def required(value: object, info: ValidationInfo) -> object:
+        if value is None and key not in (info.context or {}).get("keys", ()):
+            raise PydanticCustomError("missing", "Field required")
+        return value
+
+    return BeforeValidator(required)
+
+
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Positive = Annotated[Number, Field(gt=0)]
 NonNegative = Annotated[Number, Field(ge=0)]
@@ -152,7 +164,7 @@ def validated(kind: type[AnyModel], data: dict[str, Any], path: Path) -> AnyMode
     ConfigurationError
         Fields are missing, unknown or wrong: each with the file's name, its path within the file, and the remedy.
     """
-    context: dict[str, object] = {"folder": path.parent}
+    context: dict[str, object] = {"folder": path.parent, "keys": frozenset(data)}
     zone = data.get("time_zone")
     if isinstance(zone, str):
         try:

@@ -23,7 +23,17 @@ from ytterby.files.fields import (
     refused,
     validated,
 )
-from ytterby.files.treatmentfields import ImageKind, ImageUnit, Options, Radiobiology, check_image
+from ytterby.files.treatmentfields import (
+    FROM_CT,
+    Effects,
+    ImageKind,
+    ImageUnit,
+    Options,
+    PartialVolume,
+    Radiobiology,
+    Uncertainty,
+    check_image,
+)
 from ytterby.files.yamlfile import read_yaml
 from ytterby.model.segment import Role
 
@@ -113,6 +123,9 @@ class StudyFile(FileModel):
     response: ResponseRules
     toxicity: ToxicityRules | None = None
     radiobiology: Radiobiology | None = None
+    effects: Effects | None = None
+    partial_volume: PartialVolume | None = None
+    uncertainty: Uncertainty | None = None
     analysis: ExistingPath | None = None
 
     @model_validator(mode="after")
@@ -121,6 +134,11 @@ class StudyFile(FileModel):
         if ImageUnit.COUNTS in (self.image.unit, self.image.kind.implied_unit) and not self.roles.liver:
             raise refused(
                 "counts images need segments of role liver, whose counts are the whole", "write roles: {liver: [...]}"
+            )
+        if self.options.lung_mass_kg == FROM_CT and not self.roles.lungs:
+            raise refused(
+                "options.lung_mass_kg: from_ct needs segments of role lungs",
+                "write roles: {lungs: [...]}, or the mass in kg",
             )
         return self
 

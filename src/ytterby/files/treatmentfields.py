@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from ytterby.files.fields import FileModel, Positive, Text, refused
-from ytterby.model.dose import DoseOptions
+from ytterby.errors import DomainError
+from ytterby.files.fields import ExistingPath, FileModel, Names, NonNegative, Positive, Whole, not_empty, refused
+from ytterby.model.dose import DoseOptions, Engine, Tissue
+from ytterby.model.dose import Radiobiology as TissueParameters
 from ytterby.model.treatment import Device
+from ytterby.model.uncertainty import UncertaintyInputs
 
-__all__ = ["ImageKind", "ImageUnit", "Options", "Radiobiology", "TissueRadiobiology", "check_image"]
+__all__ = [
+    "FROM_CT",
+    "Effects",
+    "ImageKind",
+    "ImageUnit",
+    "Options",
+    "PartialVolume",
+    "Radiobiology",
+    "TissueRadiobiology",
+    "Uncertainty",
+    "check_image",
+]
 
 
 class ImageUnit(StrEnum):
@@ -35,19 +49,27 @@ class ImageKind(StrEnum):
         return ImageUnit.COUNTS if self is ImageKind.MAA_SPECT else None
 
 
-ENGINES = ("local_deposition",)
-"""Voxel dose engines of this version."""
+def _engine_names(value: object) -> object:
+    return value if isinstance(value, list) else [value]
 
 
-def _engine(value: str) -> str:
-    if value == "kernel":
-        raise refused("the kernel engine is not in this version", "write engine: local_deposition")
-    if value not in ENGINES:
-        raise refused(f"'{value}' is no engine", f"write one of {', '.join(ENGINES)}")
+def _engine(value: object) -> object:
+    if value not in set(Engine):
+        raise refused(f"'{str(value)[:50]}' is no engine", f"write one of {', '.join(Engine)}")
     return value
 
 
-Engine = Annotated[Text, AfterValidator(_engine)]
+def _once(engines: tuple[Engine, ...]) -> tuple[Engine, ...]:
+    if len(set(engines)) < len(engines):
+        raise refused("an engine is named twice", "name each once")
+    return not_empty(engines)
+
+
+Engines = Annotated[
+    tuple[Annotated[Engine, BeforeValidator(_engine)], ...],
+    BeforeValidator(_engine_names),
+    AfterValidator(_once),
+]
 
 
 def check_image(kind: ImageKind, unit: ImageUnit | None, device: Device | None = None) -> None:
@@ -63,28 +85,42 @@ def check_image(kind: ImageKind, unit: ImageUnit | None, device: Device | None =
         raise refused(f"an image of kind {kind} cannot show {device} microspheres", "correct image.kind or the device")
 
 
-class Options(FileModel):
-    """The constants and the engine of a dose computation; a case or study states each of them.
+FROM_CT = "from_ct"
+"""What stands for a lung mass that is to be measured on the CT."""
 
-    Without ``lung_mass_kg`` no lung dose is computed, and the result says so; local deposition, the published tumour thresholds'
-    own model, is the engine where none is named.
+
+class Options(FileModel):
+    """The constants and the engines of a dose computation; a case or study states each of them.
+
+    Without ``lung_mass_kg`` no lung dose is computed, and the result says so; ``from_ct`` measures it on the CT. Local
+    deposition, the published tumour thresholds' own model, is the engine where none is named; the first of several makes the
+    reported doses.
     """
 
     energy_j_per_gbq: Positive
     tissue_density_g_ml: Positive
-    lung_mass_kg: Positive | None = None
-    engine: Engine = "local_deposition"
+    lung_mass_kg: Positive | Literal["from_ct"] | None = None
+    engine: Engines = (Engine.LOCAL_DEPOSITION,)
 
-    def dose_options(self) -> DoseOptions:
-        """The same as the model's own type."""
-        return DoseOptions(self.energy_j_per_gbq, self.tissue_density_g_ml, self.lung_mass_kg, self.engine)
+    def dose_options(self, *, measured_lung_mass_kg: float | None = None) -> DoseOptions:
+        """The same as the model's own type; ``measured_lung_mass_kg`` where the mass is that of the CT."""
+        stated = self.lung_mass_kg
+        mass_kg = measured_lung_mass_kg if isinstance(stated, str) else stated
+        return DoseOptions(
+            self.energy_j_per_gbq, self.tissue_density_g_ml, mass_kg, self.engine[0], tuple(self.engine[1:])
+        )
 
 
 class TissueRadiobiology(FileModel):
-    """Linear-quadratic parameters of a tissue: alpha/beta, and the half-time of repair."""
+    """Linear-quadratic parameters of a tissue: alpha/beta, the half-time of repair, and alpha (1/Gy) for the EUD."""
 
     alpha_beta_gy: Positive
     repair_hours: Positive
+    alpha_per_gy: Positive | None = None
+
+    def tissue(self) -> Tissue:
+        """The same as the model's own type."""
+        return Tissue(self.alpha_beta_gy, self.repair_hours, self.alpha_per_gy)
 
 
 class Radiobiology(FileModel):
@@ -92,3 +128,74 @@ class Radiobiology(FileModel):
 
     tumour: TissueRadiobiology
     normal: TissueRadiobiology
+
+    def parameters(self) -> TissueParameters:
+        """The same as the model's own type."""
+        return TissueParameters(self.tumour.tissue(), self.normal.tissue())
+
+
+class PartialVolume(FileModel):
+    """How partial volume is corrected, beside the uncorrected dose: by the image's resolution, or by a measured table.
+
+    The table is a CSV of ``diameter_mm`` and ``recovery_fraction``, measured with spheres on the scanner that made the image.
+    """
+
+    method: Literal["gaussian", "table"]
+    fwhm_mm: Positive | None = None
+    table: ExistingPath | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.method == "gaussian" and self.fwhm_mm is None:
+            raise refused("the Gaussian model needs the resolution of the image", "state fwhm_mm")
+        if self.method == "table" and self.table is None:
+            raise refused("no table of recovery coefficients is named", "state table: FILE.csv")
+        return self
+
+
+class Effects(FileModel):
+    """Dose-effect relations to be shown, by their ids; ``table`` is a table of one's own in place of the shipped one."""
+
+    relations: Annotated[Names, AfterValidator(not_empty)]
+    table: ExistingPath | None = None
+
+
+class Uncertainty(FileModel):
+    """Standard uncertainties (k = 1) that are known of a case; what is not stated is left out, and listed as left out.
+
+    Relative ones end in ``_fraction``, absolute ones in ``_sd_fraction`` (of the lung shunt and the residual) or ``_mm``. Where
+    ``draws`` and ``seed`` are stated, tumours get an interval by Monte Carlo too.
+    """
+
+    fwhm_mm: Positive
+    fwhm_uncertainty_mm: NonNegative | None = None
+    activity_fraction: NonNegative | None = None
+    calibration_fraction: NonNegative | None = None
+    lung_shunt_sd_fraction: NonNegative | None = None
+    residual_sd_fraction: NonNegative | None = None
+    boundary_mm: NonNegative | None = None
+    delineation_fwhm_mm: NonNegative | None = None
+    delineation_voxel_mm: NonNegative | None = None
+    registration_mm: NonNegative | None = None
+    noise_fraction: NonNegative | None = None
+    draws: Annotated[Whole, Field(ge=200, le=100_000)] | None = None
+    seed: Annotated[Whole, Field(ge=0)] | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if (self.draws is None) != (self.seed is None):
+            raise refused("draws and seed belong together", "state both (an interval by Monte Carlo) or neither")
+        try:
+            self.inputs()
+        except DomainError as error:
+            raise refused(error.what, error.remedy) from error
+        return self
+
+    def inputs(self) -> UncertaintyInputs:
+        """The same as the model's own type."""
+        return UncertaintyInputs(
+            **{name: getattr(self, name) for name in type(self).model_fields if name not in _DRAWING}
+        )
+
+
+_DRAWING = ("draws", "seed")

@@ -16,7 +16,7 @@ import numpy as np
 
 from ytterby.errors import CalibrationError, GeometryError, SegmentError
 from ytterby.imaging.sample import resample, sample_linear
-from ytterby.model.segment import BoolArray, SamplePoints, Segment
+from ytterby.model.segment import BoolArray, SamplePoints, Segment, union
 from ytterby.model.treatment import Session
 from ytterby.model.volume import FloatArray, Grid, Quantity, Volume
 
@@ -24,6 +24,7 @@ __all__ = [
     "ActivityField",
     "ActivityLayer",
     "Gain",
+    "LayerSamples",
     "absolute_layer",
     "contains",
     "integral_ml",
@@ -43,6 +44,14 @@ class Gain:
 
 
 @dataclass(frozen=True, eq=False)
+class LayerSamples:
+    """Activity concentration (n,) of each session of a layer at points, in the order of its gains; which points are in view."""
+
+    concentrations_gbq_ml: tuple[FloatArray, ...]
+    in_view: BoolArray
+
+
+@dataclass(frozen=True, eq=False)
 class ActivityLayer:
     """One image and the gains that turn it into net activity at the moment of administration.
 
@@ -53,28 +62,43 @@ class ActivityLayer:
     gains: tuple[Gain, ...]
     support: tuple[Segment, ...] = ()
 
+    def sampled(self, points: SamplePoints) -> LayerSamples:
+        """Activity concentration of each of the layer's sessions at points, and which of the points the image shows."""
+        samples = sample_linear(self.image, points)
+        return LayerSamples(
+            tuple(
+                np.asarray(
+                    samples.values
+                    * (part.gbq_ml_per_unit * (1.0 if part.territory is None else contains(part.territory, points)))
+                )
+                for part in self.gains
+            ),
+            samples.in_view,
+        )
+
     def concentration_gbq_ml(self, points: SamplePoints) -> FloatArray:
         """Activity concentration (n,) at points, summed over the layer's sessions."""
-        values = sample_linear(self.image, points).values
-        gain = np.zeros_like(values)
-        for part in self.gains:
-            gain += part.gbq_ml_per_unit * (1.0 if part.territory is None else contains(part.territory, points))
-        return np.asarray(values * gain)
+        return np.asarray(sum(self.sampled(points).concentrations_gbq_ml))
 
     def map_on(self, grid: Grid) -> FloatArray:
         """Activity concentration at the voxel centres of ``grid``, by the same rule as at any other point.
 
         It is 0 where the centre lies in none of the supporting segments, so that the map holds the activity that was given.
         """
-        gain = np.zeros(grid.shape, dtype=np.float64)
+        if not self.support:
+            return np.asarray(resample(self.image, grid).array * sum(part.gbq_ml_per_unit for part in self.gains))
+        found = np.zeros(grid.shape, dtype=np.float32)
+        known = union(tuple(segment.on_grid(grid) for segment in self.support), "support", self.support[0].role)
+        if known.is_empty:
+            return found
+        # Outside the box of what is known the map is 0: most of a CT's voxels need not be looked at.
+        box = known.bounding_box()
+        gain = np.zeros([side.stop - side.start for side in box], dtype=np.float64)
         for part in self.gains:
-            if part.territory is None:
-                gain += part.gbq_ml_per_unit
-            else:
-                gain[part.territory.on_grid(grid).mask] += part.gbq_ml_per_unit
-        if self.support:
-            gain[~np.logical_or.reduce([segment.on_grid(grid).mask for segment in self.support])] = 0.0
-        return np.asarray(resample(self.image, grid).array * gain)
+            inside = known.mask[box] if part.territory is None else part.territory.on_grid(grid).mask[box]
+            gain[inside] += part.gbq_ml_per_unit
+        found[box] = resample(self.image, grid.cropped(box)).array * gain
+        return found
 
 
 @dataclass(frozen=True, eq=False)

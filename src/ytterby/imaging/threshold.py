@@ -75,7 +75,8 @@ def connected_lesions(
 
 def longest_diameter_mm(segment: Segment) -> float:
     """Greatest distance between two voxel centres of the segment, plus one mean voxel width (centres end half a voxel early)."""
-    index = np.argwhere(segment.require_voxels().mask)
+    box = segment.bounding_box()
+    index = np.argwhere(segment.mask[box]) + [side.start for side in box]
     points = segment.grid.positions_mm(index)
     if len(points) > 500:
         try:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
+from ytterby.model.notice import Notice
 from ytterby.model.segment import Role
+from ytterby.model.treatment import LungShunt
+from ytterby.model.uncertainty import UncertaintyBudget
 from ytterby.model.volume import FloatArray
 
 __all__ = [
@@ -14,35 +18,56 @@ __all__ = [
     "CaseDose",
     "DoseOptions",
     "DoseVolumeHistogram",
+    "Engine",
+    "ExpectedEffect",
     "LungDose",
     "Notice",
     "Radiobiology",
     "SegmentDose",
     "SingleCompartmentDose",
     "Tissue",
+    "TumoursTogether",
     "joint_mean_dose_gy",
 ]
 
 
+class Engine(StrEnum):
+    """How activity in voxels becomes dose: deposited where it decays, or carried by the beta particles of a kernel."""
+
+    LOCAL_DEPOSITION = "local_deposition"
+    KERNEL = "kernel"
+
+
 @dataclass(frozen=True)
 class DoseOptions:
-    """Constants and engine of a dose computation; every result repeats them. Without a lung mass no lung dose is given.
+    """Constants and engines of a dose computation; every result repeats them. Without a lung mass no lung dose is given.
 
-    ``energy_j_per_gbq`` is the energy of all decays of 1 GBq; ``engine`` names the voxel dose engine.
+    ``energy_j_per_gbq`` is the energy of all decays of 1 GBq; ``engine`` makes the doses that are reported,
+    ``compared_engines`` make a second set to be shown beside them.
     """
 
     energy_j_per_gbq: float
     tissue_density_g_ml: float
     lung_mass_kg: float | None
-    engine: str = "local_deposition"
+    engine: Engine = Engine.LOCAL_DEPOSITION
+    compared_engines: tuple[Engine, ...] = ()
+
+    @property
+    def engines(self) -> tuple[Engine, ...]:
+        """Every engine that runs, the reported one first."""
+        return (self.engine, *(one for one in self.compared_engines if one is not self.engine))
 
 
 @dataclass(frozen=True)
 class Tissue:
-    """Linear-quadratic parameters of a tissue: alpha/beta and the half-time of sublethal repair."""
+    """Linear-quadratic parameters of a tissue: alpha/beta, the half-time of sublethal repair, and alpha (1/Gy) for the EUD.
+
+    Without ``alpha_per_gy`` no equivalent uniform dose is given.
+    """
 
     alpha_beta_gy: float
     repair_hours: float
+    alpha_per_gy: float | None = None
 
 
 @dataclass(frozen=True)
@@ -54,20 +79,17 @@ class Radiobiology:
 
 
 @dataclass(frozen=True)
-class Notice:
-    """Something that whoever reads the result has to know: a stable code, and a message in words."""
-
-    code: str
-    message: str
-
-
-@dataclass(frozen=True)
 class SegmentDose:
     """Dose of one segment, one row of doses.csv.
 
     ``activity_fraction`` is the segment's share of the net activity of all sessions. ``d98_gy`` is the dose that 98 % of the
-    volume reaches at least (``d95_gy`` ... alike); ``v100gy_fraction`` the share of the volume with 100 Gy or more. None where a
-    figure was not asked for or cannot be had.
+    volume reaches at least (``d95_gy`` ... alike); ``v100gy_fraction`` the share of the volume with 100 Gy or more.
+    ``sd_dose_gy`` is the spread of the dose over the volume. ``bed_mean_gy`` and ``eqd2_mean_gy`` are means over the volume of
+    each session's effect, summed; ``eud_gy`` is the equivalent uniform dose. None where a figure was not asked for or cannot
+    be had.
+
+    ``mean_dose_uncertainty_gy`` is the standard uncertainty (k = 1) of ``mean_dose_gy``, which is never corrected for partial
+    volume; ``corrected_mean_dose_gy`` stands beside it, with its own uncertainty and 95 % interval.
     """
 
     segment: str
@@ -89,6 +111,14 @@ class SegmentDose:
     d2_gy: float | None = None
     v100gy_fraction: float | None = None
     bed_mean_gy: float | None = None
+    sd_dose_gy: float | None = None
+    eqd2_mean_gy: float | None = None
+    eud_gy: float | None = None
+    recovery_coefficient: float | None = None
+    corrected_mean_dose_gy: float | None = None
+    corrected_mean_dose_uncertainty_gy: float | None = None
+    corrected_low_gy: float | None = None
+    corrected_high_gy: float | None = None
 
 
 def joint_mean_dose_gy(rows: Sequence[SegmentDose]) -> float | None:
@@ -102,14 +132,36 @@ def joint_mean_dose_gy(rows: Sequence[SegmentDose]) -> float | None:
     return math.fsum(row.mean_dose_gy * row.mass_kg for row in rows) / mass_kg
 
 
+@dataclass(frozen=True)
+class ExpectedEffect:
+    """What a published dose-effect relation expects of one segment; ``caution`` has to be told beside it.
+
+    ``kind`` is tcp or ntcp; ``probability`` is None where the relation has no curve or the case no dose of its kind.
+    """
+
+    effect_id: str
+    kind: str
+    endpoint: str
+    segment: str
+    dose_quantity: str
+    dose_gy: float | None
+    probability: float | None
+    source: str
+    caution: str
+
+
 @dataclass(frozen=True, eq=False)
 class DoseVolumeHistogram:
-    """Cumulative dose-volume histogram: share of the volume (``volume_fraction``) that gets at least ``dose_gy``."""
+    """Cumulative dose-volume histogram: share of the volume (``volume_fraction``) that gets at least ``dose_gy``.
+
+    ``total_volume_ml`` turns shares into millilitres.
+    """
 
     segment: str
     role: Role
     dose_gy: FloatArray = field(repr=False)
     volume_fraction: FloatArray = field(repr=False)
+    total_volume_ml: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -122,16 +174,19 @@ class SingleCompartmentDose:
     mass_kg: float
     activity_gbq: float
     mean_dose_gy: float
+    mean_dose_uncertainty_gy: float | None = None
 
 
 @dataclass(frozen=True)
 class LungDose:
-    """Mean lung dose of one session, from its lung shunt."""
+    """Mean lung dose of one session, from its lung shunt; ``cumulative_gy`` adds the sessions before it."""
 
     session_id: str
     lung_shunt_fraction: float
     lung_mass_kg: float
     mean_dose_gy: float
+    cumulative_gy: float
+    mean_dose_uncertainty_gy: float | None = None
 
 
 @dataclass(frozen=True)
@@ -159,9 +214,26 @@ class ActivityBalance:
         return found / self.administered_gbq - 1.0
 
 
+@dataclass(frozen=True)
+class TumoursTogether:
+    """What is known beside the mean dose of all tumours together: its standard uncertainty, and the same corrected.
+
+    None where the case states no uncertainty, or not every tumour could be corrected.
+    """
+
+    mean_dose_uncertainty_gy: float | None = None
+    corrected_mean_dose_gy: float | None = None
+    corrected_mean_dose_uncertainty_gy: float | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class CaseDose:
-    """Everything that the dosimetry of one case found."""
+    """Everything that the dosimetry of one case found.
+
+    ``compared`` are the rows of the engines that run beside the reported one; ``measured_lung_shunt`` is what the case's own
+    images or counts gave, which need not be the one that was used. ``budgets`` are the uncertainties of the uncorrected mean
+    doses, ``corrected_budgets`` those of the corrected ones.
+    """
 
     patient_id: str
     options: DoseOptions
@@ -171,6 +243,12 @@ class CaseDose:
     single_compartment: tuple[SingleCompartmentDose, ...]
     lungs: tuple[LungDose, ...]
     notices: tuple[Notice, ...] = ()
+    compared: tuple[SegmentDose, ...] = ()
+    effects: tuple[ExpectedEffect, ...] = ()
+    measured_lung_shunt: LungShunt | None = None
+    budgets: tuple[UncertaintyBudget, ...] = ()
+    corrected_budgets: tuple[UncertaintyBudget, ...] = ()
+    tumours: TumoursTogether = field(default_factory=TumoursTogether)
 
     @property
     def tumour_mean_dose_gy(self) -> float | None:

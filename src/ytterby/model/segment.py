@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from functools import reduce
+from functools import cached_property, reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -63,12 +63,16 @@ class Segment:
     @property
     def is_empty(self) -> bool:
         """True when no voxel belongs to the segment."""
-        return not bool(self.mask.any())
+        return self._box is None
 
     @property
     def volume_ml(self) -> float:
         """Volume of the segment's voxels."""
-        return int(np.count_nonzero(self.mask)) * self.grid.voxel_volume_ml
+        return self._voxels * self.grid.voxel_volume_ml
+
+    @cached_property
+    def _voxels(self) -> int:
+        return int(np.count_nonzero(self.mask))
 
     def require_voxels(self) -> Segment:
         """The segment itself, or SegmentError when it is empty."""
@@ -91,10 +95,14 @@ class Segment:
 
     def intersection(self, other: Segment) -> Segment:
         """Voxels of both segments, on this segment's grid."""
+        if self.is_apart(other):
+            return replace(self, mask=np.zeros(self.grid.shape, dtype=np.bool_))
         return replace(self, mask=self.mask & self._on_same_grid(other))
 
     def difference(self, other: Segment) -> Segment:
         """Voxels of this segment that are not of ``other``, on this segment's grid."""
+        if self.is_apart(other):
+            return self
         return replace(self, mask=self.mask & ~self._on_same_grid(other))
 
     def relabelled(self, name: str, role: Role, method: str) -> Segment:
@@ -103,20 +111,37 @@ class Segment:
 
     def bounding_box(self) -> tuple[slice, slice, slice]:
         """Smallest index box that holds every voxel of the segment; SegmentError when it is empty."""
-        self.require_voxels()
-        sides = []
+        if self._box is None:
+            self.require_voxels()
+        assert self._box is not None
+        return self._box
+
+    @cached_property
+    def _box(self) -> tuple[slice, slice, slice] | None:
+        """The bounding box, found once; None where the segment is empty. Each axis looks at what the ones before left over."""
+        box = [slice(0, size) for size in self.grid.shape]
         for axis in range(3):
             others = tuple(a for a in range(3) if a != axis)
-            filled = np.flatnonzero(self.mask.any(axis=others))
-            sides.append(slice(int(filled[0]), int(filled[-1]) + 1))
-        return sides[0], sides[1], sides[2]
+            filled = np.flatnonzero(self.mask[tuple(box)].any(axis=others))
+            if filled.size == 0:
+                return None
+            box[axis] = slice(int(filled[0]), int(filled[-1]) + 1)
+        return box[0], box[1], box[2]
+
+    def is_apart(self, other: Segment) -> bool:
+        """True when both lie on one grid and their bounding boxes do not meet: they share no voxel."""
+        if not self.grid.same_as(other.grid):
+            return False
+        if self._box is None or other._box is None:
+            return True
+        return any(a.stop <= b.start or b.stop <= a.start for a, b in zip(self._box, other._box, strict=True))
 
     def on_grid(self, grid: Grid) -> Segment:
         """The segment on another grid: a voxel belongs where its centre lies in a voxel of the segment."""
         if self.grid.same_as(grid):
             return replace(self, grid=grid)
         mask = np.zeros(grid.shape, dtype=np.bool_)
-        box = self._box_on(grid)
+        box = self.box_on(grid)
         mask[box] = self._at(grid, box, (0.0, 0.0, 0.0))
         return replace(self, mask=mask, grid=grid)
 
@@ -129,7 +154,7 @@ class Segment:
         if self.grid.same_as(grid):
             return self.mask.astype(np.float64)
         share = np.zeros(grid.shape, dtype=np.float64)
-        box = self._box_on(grid)
+        box = self.box_on(grid)
         lattice = [
             (np.arange(n) + 0.5) / n - 0.5 for n in (min(max(parts, 2), 5) for parts in _divisions(grid, self.grid))
         ]
@@ -139,8 +164,8 @@ class Segment:
                     share[box] += self._at(grid, box, (float(i), float(j), float(k)))
         return share / float(np.prod([len(places) for places in lattice]))
 
-    def _box_on(self, grid: Grid) -> tuple[slice, slice, slice]:
-        """Index box of ``grid`` that holds every voxel which the segment can touch; an empty box where it touches none."""
+    def box_on(self, grid: Grid) -> tuple[slice, slice, slice]:
+        """Index box of ``grid`` that holds every voxel which the segment can touch; empty sides where it touches none."""
         if self.is_empty:
             return slice(0, 0), slice(0, 0), slice(0, 0)
         sides = self.bounding_box()
@@ -176,36 +201,57 @@ class Segment:
         Returns
         -------
         SamplePoints
-            Index positions (n, 3) on the segment's own grid and the volume that each point stands for.
+            Index positions on the segment's own grid and the volume that each point stands for.
         """
         box = self.bounding_box()
-        index = np.argwhere(self.mask[box]).astype(np.float64) + [side.start for side in box]
+        found = np.nonzero(self.mask[box])
         divisions = np.max([(1, 1, 1), *(_divisions(self.grid, grid) for grid in grids)], axis=0)
+        columns = np.empty((3, found[0].size), dtype=np.float64)
+        for axis, (here, side) in enumerate(zip(found, box, strict=True)):
+            np.add(here, side.start, out=columns[axis])
         if divisions.max() > 1:
-            offsets = np.stack(
-                np.meshgrid(*[(np.arange(n) + 0.5) / n - 0.5 for n in divisions], indexing="ij"), axis=-1
-            ).reshape(-1, 3)
-            index = (index[:, None, :] + offsets[None, :, :]).reshape(-1, 3)
-        return SamplePoints(index, self.grid, self.grid.voxel_volume_ml / int(np.prod(divisions)))
+            offsets = np.meshgrid(*[(np.arange(n) + 0.5) / n - 0.5 for n in divisions], indexing="ij")
+            columns = np.stack(
+                [(columns[axis][:, None] + offsets[axis].ravel()).ravel() for axis in range(3)], dtype=np.float64
+            )
+        return SamplePoints(columns, self.grid, self.grid.voxel_volume_ml / int(np.prod(divisions)))
 
 
 @dataclass(frozen=True, eq=False)
 class SamplePoints:
-    """Points that stand for a segment: index positions (n, 3) on ``grid``; each stands for ``volume_ml``."""
+    """Points that stand for a segment: index positions (3, n) on ``grid``, a row an axis; each stands for ``volume_ml``."""
 
-    index: FloatArray
+    columns: FloatArray
     grid: Grid
     volume_ml: float
 
+    def __len__(self) -> int:
+        return int(self.columns.shape[1])
+
+    @property
+    def index(self) -> FloatArray:
+        """Index positions, shape (n, 3), of the points on their own grid."""
+        return self.columns.T
+
     def index_on(self, grid: Grid) -> FloatArray:
         """Fractional index positions, shape (n, 3), of the points on another grid."""
+        return self.columns_on(grid).T
+
+    def columns_on(self, grid: Grid) -> FloatArray:
+        """Fractional index positions, shape (3, n), of the points on another grid."""
         matrix = self.grid.index_map_to(grid)
-        return np.asarray(self.index @ matrix[:3, :3].T + matrix[:3, 3])
+        found = np.empty_like(self.columns)
+        for row in range(3):
+            # Grids with parallel axes are the rule: what is multiplied by 0 need not be added.
+            found[row] = matrix[row, 3]
+            for axis in np.flatnonzero(matrix[row, :3]):
+                found[row] += matrix[row, axis] * self.columns[axis]
+        return found
 
     @property
     def total_volume_ml(self) -> float:
         """Volume of all points together."""
-        return len(self.index) * self.volume_ml
+        return len(self) * self.volume_ml
 
 
 def _divisions(grid: Grid, other: Grid) -> tuple[int, int, int]:

@@ -92,6 +92,20 @@ class Grid:
         points = np.atleast_2d(np.asarray(positions_mm, dtype=np.float64))
         return np.asarray((points - self.affine[:3, 3]) @ np.linalg.inv(self.affine[:3, :3]).T)
 
+    def cropped(self, box: tuple[slice, slice, slice]) -> Grid:
+        """The lattice in an index box (slices with a start and a stop), which may reach beyond the grid."""
+        start = np.array([side.start for side in box], dtype=np.float64)
+        affine = self.affine.copy()
+        affine[:3, 3] = self.positions_mm(start)[0]
+        return Grid((box[0].stop - box[0].start, box[1].stop - box[1].start, box[2].stop - box[2].start), affine)
+
+    def divided(self, parts: tuple[int, int, int]) -> Grid:
+        """The same space with every voxel cut into so many parts along each axis."""
+        affine = self.affine.copy()
+        affine[:3, :3] = self.affine[:3, :3] / np.array(parts)
+        affine[:3, 3] = self.positions_mm((1.0 / np.array(parts) - 1.0) / 2.0)[0]
+        return Grid((self.shape[0] * parts[0], self.shape[1] * parts[1], self.shape[2] * parts[2]), affine)
+
     def index_map_to(self, other: Grid) -> FloatArray:
         """4x4 matrix that takes an index of this grid to the (fractional) index of ``other``."""
         return np.asarray(np.linalg.inv(other.affine) @ self.affine)

@@ -26,6 +26,14 @@ from ytterby.report.case_figures import (
     svg_bytes,
 )
 from ytterby.report.case_marks import Mark, marks
+from ytterby.report.case_sections import (
+    ENGINE_NAMES,
+    budget_table,
+    correction_rows,
+    effect_rows,
+    engine_rows,
+    expectation_rows,
+)
 from ytterby.report.numbers import NOT_AVAILABLE, fixed
 
 __all__ = ["case_html", "write_case_page"]
@@ -45,7 +53,6 @@ _QUANTITY_NAMES = {
     Quantity.CONCENTRATION: "activity concentration, Bq/mL",
     Quantity.DOSE: "absorbed dose, Gy",
 }
-_ENGINE_NAMES = {"local_deposition": "local deposition (D = K c / density)", "kernel": "dose-voxel kernel"}
 
 
 @dataclass(frozen=True)
@@ -118,6 +125,10 @@ def case_html(
         tissues=[_dose_row(row, shown) for row in dose.doses if row.role is not Role.TUMOUR],
         has_uncertainty=any(_is_number(row.mean_dose_uncertainty_gy) for row in dose.doses),
         has_bed=any(_is_number(row.bed_mean_gy) for row in dose.doses),
+        effects=effect_rows(dose),
+        expectations=expectation_rows(dose),
+        corrections=correction_rows(dose),
+        budget=budget_table(dose),
         compartments=[_compartment_row(row) for row in dose.single_compartment],
         lungs=[
             {
@@ -125,9 +136,14 @@ def case_html(
                 "shunt": _percent(row.lung_shunt_fraction),
                 "mass": fixed(row.lung_mass_kg, 2),
                 "mean": fixed(row.mean_dose_gy, 1),
+                "cumulative": fixed(row.cumulative_gy, 1),
             }
             for row in dose.lungs
         ],
+        measured_shunt=None
+        if dose.measured_lung_shunt is None
+        else f"{_percent(dose.measured_lung_shunt.lung_shunt_fraction)} % ({dose.measured_lung_shunt.method})",
+        engines=engine_rows(dose),
         sessions=[_session_row(session) for session in sessions],
         balance=_balance(dose.balance),
         shares=_shares(dose.balance),
@@ -321,7 +337,7 @@ def _shares(balance: ActivityBalance) -> list[dict[str, str]]:
 def _options(dose: CaseDose) -> list[tuple[str, str]]:
     options = dose.options
     return [
-        ("Dose engine", _ENGINE_NAMES.get(options.engine, options.engine)),
+        ("Dose engine", ENGINE_NAMES.get(options.engine, options.engine)),
         ("Energy of all decays of 1 GBq (K)", f"{options.energy_j_per_gbq:.6g} J/GBq"),
         ("Density of liver and tumours", f"{options.tissue_density_g_ml:g} g/mL"),
         ("Mass of the lungs", "not stated" if options.lung_mass_kg is None else f"{options.lung_mass_kg:g} kg"),

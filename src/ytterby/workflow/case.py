@@ -7,49 +7,48 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
+from ytterby.dosimetry.accuracy import Accuracy, assessed
 from ytterby.dosimetry.case import ImagedSessions, case_dose
-from ytterby.errors import CalibrationError, GeometryError, SegmentError
-from ytterby.files.casefile import CaseFile, ImageFile, read_case
+from ytterby.dosimetry.effect import EffectRow, effect_row
+from ytterby.dosimetry.expectation import expected_effects
+from ytterby.dosimetry.lung import planar_lung_shunt, spect_lung_shunt
+from ytterby.errors import GeometryError
+from ytterby.files.casefile import CaseFile, read_case
+from ytterby.files.effecttable import read_effects
+from ytterby.files.recoverytable import read_recovery
 from ytterby.files.studychecks import DEVIATION_FRACTION, deviation_fraction
-from ytterby.files.treatmentfields import ImageKind, ImageUnit
-from ytterby.imaging.threshold import connected_lesions, percent_of_maximum
-from ytterby.model.dose import CaseDose, DoseOptions, Notice, Radiobiology, Tissue
+from ytterby.files.treatmentfields import FROM_CT, Effects, PartialVolume, Uncertainty
+from ytterby.imaging.lungmass import lung_mass_kg
+from ytterby.model.dose import CaseDose, DoseOptions, Notice, Radiobiology
 from ytterby.model.segment import Role, Segment, union
-from ytterby.model.treatment import Session
-from ytterby.model.volume import Quantity, Volume
+from ytterby.model.treatment import LungShunt, Session
+from ytterby.model.volume import Volume
 from ytterby.physics.devices import MICROSPHERES
 from ytterby.workflow.exports import write_case
-from ytterby.workflow.loading import load_segments, load_volume
+from ytterby.workflow.images import case_images, imaged_sessions
+from ytterby.workflow.loading import load_volume
 from ytterby.workflow.provenance import RunRecord
+from ytterby.workflow.segments import assigned_segments, with_thresholds
 
 __all__ = [
-    "IMAGE_ROLES",
     "Case",
-    "imaged_sessions",
+    "chosen_effects",
     "load_case",
     "require_one_frame",
     "run_case",
     "run_case_file",
-    "stated_unit",
+    "stated_accuracy",
 ]
 
-IMAGE_ROLES = {
-    ImageKind.MAA_SPECT: ("maa_spect", "y90_spect"),
-    ImageKind.Y90_SPECT: ("y90_spect", "maa_spect"),
-    ImageKind.Y90_PET: ("y90_pet",),
-    ImageKind.HO166_SPECT: ("ho166_spect", "maa_spect"),
-}
-"""Kind of image as a case states it -> roles that a series proposes for itself."""
-
-_SAME_MOMENT_SECONDS = 60.0
-_UNITS = {ImageUnit.COUNTS: Quantity.COUNTS, ImageUnit.BQ_ML: Quantity.CONCENTRATION}
+_SHUNT_TOLERANCE_FRACTION = 0.005
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
     """A patient ready for dosimetry: images with their sessions, segments with their roles, constants.
 
-    ``inputs`` are the files and folders that were read, for the record in run.json.
+    ``lung_shunt`` is the measured one, where the case says how to measure it. ``inputs`` are the files and folders that were
+    read, for the record in run.json.
     """
 
     patient_id: str
@@ -58,6 +57,9 @@ class Case:
     options: DoseOptions
     ct: Volume | None = field(default=None, repr=False)
     radiobiology: Radiobiology | None = None
+    effects: tuple[EffectRow, ...] = ()
+    accuracy: Accuracy = field(default_factory=Accuracy)
+    lung_shunt: LungShunt | None = None
     simulated: bool = False
     notices: tuple[Notice, ...] = ()
     inputs: tuple[Path, ...] = ()
@@ -78,7 +80,15 @@ def run_case(case: Case, out: Path) -> CaseDose:
     """
     require_one_frame(case)
     found = case_dose(case.patient_id, case.imaged, case.segments, options=case.options, radiobiology=case.radiobiology)
-    found = replace(found, dose=replace(found.dose, notices=(*case.notices, *found.dose.notices)))
+    found = assessed(found, case.accuracy)
+    effects = expected_effects(found.dose.doses, case.effects)
+    dose = replace(
+        found.dose,
+        effects=effects,
+        measured_lung_shunt=case.lung_shunt,
+        notices=(*case.notices, *found.dose.notices),
+    )
+    found = replace(found, dose=dose)
     return write_case(
         out, found, image=case.imaged[0].image, ct=case.ct, sessions=case.sessions, simulated=case.simulated
     )
@@ -99,96 +109,87 @@ def run_case_file(path: Path, out: Path) -> CaseDose:
     return dose
 
 
-def load_case(path: Path) -> Case:
-    """The case that a YAML file describes, with its images and segments read."""
+def load_case(path: Path, *, planned: tuple[str, datetime] | None = None) -> Case:
+    """The case that a YAML file describes, with its images and segments read.
+
+    ``planned`` names a session that is being planned, and when: it is taken as one of 1 GBq, so that doses are per GBq.
+    """
     file = read_case(path)
-    sessions = file.to_sessions()
-    imaged, told = _imaged_sessions(file, sessions)
-    segments, joined = _assigned(file)
-    segments = _with_thresholds(file, segments, imaged[0].image)
+    images, told = case_images(file)
+    segments, joined = assigned_segments(file)
+    segments = with_thresholds(file, segments, images[0][0])
+    ct = None if file.ct is None else load_volume(file.ct.path, roles=("ct", "diagnostic"))[0]
+    lung_shunt = _lung_shunt(file, images[0][0], segments)
+    sessions = file.to_sessions(
+        lung_shunt_fraction=None if lung_shunt is None else lung_shunt.lung_shunt_fraction, planned=planned
+    )
+    lung_mass = (
+        lung_mass_kg(ct, _of_role(segments, Role.LUNGS)) if file.options.lung_mass_kg == FROM_CT and ct else None
+    )
     return Case(
         patient_id=file.patient_id,
-        imaged=imaged,
+        imaged=tuple(imaged_sessions(image, [sessions[index] for index in sharing]) for image, sharing in images),
         segments=segments,
-        options=file.options.dose_options(),
-        ct=None if file.ct is None else load_volume(file.ct.path, roles=("ct", "diagnostic"))[0],
-        radiobiology=_radiobiology(file),
+        options=file.options.dose_options(measured_lung_mass_kg=lung_mass),
+        ct=ct,
+        radiobiology=None if file.radiobiology is None else file.radiobiology.parameters(),
+        effects=chosen_effects(file.effects),
+        accuracy=stated_accuracy(file.partial_volume, file.uncertainty),
+        lung_shunt=lung_shunt,
         simulated=file.simulated,
-        notices=(*file.notices, *told, *joined, *_vial_notices(sessions)),
+        notices=(*file.notices, *told, *joined, *_vial_notices(sessions), *_shunt_notices(lung_shunt, sessions)),
         inputs=(path, *file.input_paths()),
     )
 
 
-def stated_unit(
-    volume: Volume, kind: ImageKind, *, unit: ImageUnit | None, reference_time: datetime | None, where: str
-) -> Volume:
-    """``volume`` with the unit that its file or the case states; an image of 99mTc-MAA is always taken as counts.
+def chosen_effects(wanted: Effects | None) -> tuple[EffectRow, ...]:
+    """The dose-effect relations that a case or study names, from the shipped table or one of its own."""
+    if wanted is None:
+        return ()
+    table = read_effects(wanted.table)
+    return tuple(effect_row(table, name) for name in wanted.relations)
 
-    What a surrogate shows is where the share of the activity goes, so any unit that is proportional to it will do.
 
-    Raises
-    ------
-    CalibrationError
-        Neither states the unit, they contradict each other, or file and case state different reference times.
-    """
-    where = volume.source or where
-    stated = None if unit is None else _UNITS[unit]
-    if volume.quantity is Quantity.UNSTATED:
-        if stated is None:
-            raise CalibrationError(
-                "neither the file nor the case says what unit the image has",
-                where=where,
-                remedy="state image.unit: counts, or image.unit: bq_ml",
-            )
-        quantity = stated
-    elif volume.quantity not in (Quantity.COUNTS, Quantity.CONCENTRATION):
-        raise CalibrationError(
-            f"the file is no image of activity: it holds {volume.quantity.value}",
-            where=where,
-            remedy="name the SPECT or PET",
+def stated_accuracy(partial_volume: PartialVolume | None, uncertainty: Uncertainty | None) -> Accuracy:
+    """What a case or study states of partial volume and of errors."""
+    table = None if partial_volume is None or partial_volume.table is None else read_recovery(partial_volume.table)
+    return Accuracy(
+        fwhm_mm=None if partial_volume is None or table is not None else partial_volume.fwhm_mm,
+        recovery=table,
+        inputs=None if uncertainty is None else uncertainty.inputs(),
+        draws=None if uncertainty is None else uncertainty.draws,
+        seed=None if uncertainty is None else uncertainty.seed,
+    )
+
+
+def _lung_shunt(file: CaseFile, image: Volume, segments: Sequence[Segment]) -> LungShunt | None:
+    """The lung shunt as the case's own measurement has it; None where it names none."""
+    if file.lung_shunt is None:
+        return None
+    if file.lung_shunt.method == "planar":
+        counts = {name: float(value) for name, value in file.lung_shunt.planar_counts().items() if value is not None}
+        return planar_lung_shunt(**counts)
+    return spect_lung_shunt(image, liver=_of_role(segments, Role.LIVER), lungs=_of_role(segments, Role.LUNGS))
+
+
+def _of_role(segments: Sequence[Segment], role: Role) -> Segment:
+    """All segments of a role as one."""
+    return union(tuple(segment for segment in segments if segment.role is role), role.value, role)
+
+
+def _shunt_notices(measured: LungShunt | None, sessions: Sequence[Session]) -> list[Notice]:
+    """Sessions that state another lung shunt than was measured."""
+    if measured is None:
+        return []
+    return [
+        Notice(
+            "lung_shunt_differs",
+            f"session {session.session_id} states a lung shunt of {session.lung_shunt_fraction:.1%}; measured "
+            f"({measured.method}) it is {measured.lung_shunt_fraction:.1%}. The stated one is used.",
         )
-    elif kind.implied_unit is ImageUnit.COUNTS:
-        quantity = Quantity.COUNTS
-    elif stated is not None and stated is not volume.quantity:
-        raise CalibrationError(
-            f"the case says {unit} and the file {volume.quantity.value}", where=where, remedy="correct image.unit"
-        )
-    else:
-        quantity = volume.quantity
-    moment = None if quantity is Quantity.COUNTS else _agreed(volume, reference_time, where)
-    return replace(volume, quantity=quantity, reference_time=moment, source=where)
-
-
-def _agreed(volume: Volume, stated: datetime | None, where: str) -> datetime | None:
-    """The decay reference of file and case, which must be one where both state it."""
-    if stated is None or volume.reference_time is None:
-        return stated or volume.reference_time
-    if abs((stated - volume.reference_time).total_seconds()) > _SAME_MOMENT_SECONDS:
-        raise CalibrationError(
-            f"the case says that the image is decay-corrected to {stated.isoformat()}, its file says "
-            f"{volume.reference_time.isoformat()}",
-            where=where,
-            remedy="take image.reference_time out of the case, or correct it (mind the time zone)",
-        )
-    return volume.reference_time
-
-
-def imaged_sessions(image: Volume, sessions: Sequence[Session]) -> ImagedSessions:
-    """An image with its sessions and the half-life of the nuclide that their microspheres carry.
-
-    Raises
-    ------
-    CalibrationError
-        The sessions' microspheres carry different nuclides.
-    """
-    half_lives = {MICROSPHERES[session.device].nuclide.half_life_hours for session in sessions}
-    if len(half_lives) > 1:
-        raise CalibrationError(
-            "sessions of different nuclides share one image",
-            where=", ".join(session.session_id for session in sessions),
-            remedy="give each session its own image, in a case of its own",
-        )
-    return ImagedSessions(image, tuple(sessions), half_lives.pop())
+        for session in sessions
+        if abs(session.lung_shunt_fraction - measured.lung_shunt_fraction) > _SHUNT_TOLERANCE_FRACTION
+    ]
 
 
 def require_one_frame(case: Case) -> None:
@@ -210,26 +211,6 @@ def require_one_frame(case: Case) -> None:
             )
 
 
-def _imaged_sessions(
-    file: CaseFile, sessions: Sequence[Session]
-) -> tuple[tuple[ImagedSessions, ...], tuple[Notice, ...]]:
-    """Each image once, with the sessions that share it; and what the images' files say against them."""
-    grouped: dict[Path, tuple[ImageFile, list[Session]]] = {}
-    for index, session in enumerate(sessions):
-        image = file.image_of(index)
-        grouped.setdefault(image.path.resolve(), (image, []))[1].append(session)
-    imaged: list[ImagedSessions] = []
-    told: list[Notice] = []
-    for image, sharing in grouped.values():
-        volume, notices = load_volume(image.path, roles=IMAGE_ROLES[image.kind], time_zone=file.time_zone)
-        volume = stated_unit(
-            volume, image.kind, unit=image.unit, reference_time=image.reference_time, where=image.path.name
-        )
-        imaged.append(imaged_sessions(volume, sharing))
-        told += notices
-    return tuple(imaged), tuple(told)
-
-
 def _vial_notices(sessions: Sequence[Session]) -> list[Notice]:
     """Administered activities that are far from what the calibrated vial has decayed to."""
     notices = []
@@ -239,81 +220,3 @@ def _vial_notices(sessions: Sequence[Session]) -> list[Notice]:
             text = f"session {session.session_id}: the administered activity is {deviation:+.1%} from the decayed calibrated one."
             notices.append(Notice("vial_activity", text))
     return notices
-
-
-def _assigned(file: CaseFile) -> tuple[tuple[Segment, ...], tuple[Notice, ...]]:
-    """The segments that the case names, each with its role.
-
-    The labels of a label map exclude each other, so that its liver leaves out the tumours: there they are joined to it, and told.
-    """
-    if file.segments is None:
-        return (), ()
-    found = load_segments(file.segments.path, labels=file.segments.labels)
-    available = {segment.name: segment for segment in found}
-    chosen = []
-    for name, role in file.segments.roles.pairs():
-        if name not in available:
-            raise SegmentError(
-                f"there is no segment '{name}'",
-                where=f"{file.segments.path.name}, role {role.value}",
-                remedy="use one of: " + ", ".join(sorted(available)),
-            )
-        if sum(segment.name == name for segment in found) > 1:
-            raise SegmentError(
-                f"several segments are called '{name}'",
-                where=file.segments.path.name,
-                remedy="give each segment a name of its own in the segmentation",
-            )
-        segment = available[name]
-        chosen.append(segment.relabelled(name, role, segment.method).require_voxels())
-    if file.segments.labels is None:
-        return tuple(chosen), ()
-    livers = [one for one in chosen if one.role is Role.LIVER]
-    tumours = (
-        [one for one in chosen if one.role is Role.TUMOUR and one.difference(livers[0]).volume_ml > 0] if livers else []
-    )
-    if not tumours:
-        return tuple(chosen), ()
-    whole = union((livers[0], *tumours), livers[0].name, Role.LIVER)
-    text = (
-        f"The labels of a label map exclude each other: {len(tumours)} tumours were joined to the liver '{whole.name}'."
-    )
-    return tuple(whole if one is livers[0] else one for one in chosen), (Notice("tumours_joined_to_liver", text),)
-
-
-def _with_thresholds(file: CaseFile, segments: tuple[Segment, ...], image: Volume) -> tuple[Segment, ...]:
-    """``segments`` and those that the case derives by percent of maximum."""
-    made = list(segments)
-
-    def region(name: str) -> Segment:
-        """The segment of that name, or all segments of that role together."""
-        fitting = [one for one in made if one.name == name] or [one for one in made if one.role.value == name]
-        if not fitting:
-            raise SegmentError(f"there is no segment '{name}'", where="derived", remedy="name one of segments.roles")
-        return fitting[0] if len(fitting) == 1 else union(tuple(fitting), name, fitting[0].role)
-
-    for part in file.derived:
-        made.append(
-            percent_of_maximum(image, region(part.inside), percent=part.percent, name=part.name, role=part.segment_role)
-        )
-    if file.tumours is not None:
-        inside = region(file.tumours.region)
-        hot = percent_of_maximum(image, inside, percent=file.tumours.percent, name="tumours", role=Role.TUMOUR)
-        found = connected_lesions(hot, minimum_diameter_mm=file.tumours.minimum_diameter_mm)
-        if not found:
-            raise SegmentError(
-                f"no lesion of {file.tumours.minimum_diameter_mm:g} mm or more holds {file.tumours.percent:g} % of the maximum",
-                where="tumours",
-                remedy="lower tumours.percent or tumours.minimum_diameter_mm",
-            )
-        made += found
-    return tuple(made)
-
-
-def _radiobiology(file: CaseFile) -> Radiobiology | None:
-    if file.radiobiology is None:
-        return None
-    tumour, normal = file.radiobiology.tumour, file.radiobiology.normal
-    return Radiobiology(
-        Tissue(tumour.alpha_beta_gy, tumour.repair_hours), Tissue(normal.alpha_beta_gy, normal.repair_hours)
-    )

@@ -21,6 +21,7 @@ from ytterby.files.nifti import write_nifti
 from ytterby.model.dose import CaseDose, Notice, SegmentDose
 from ytterby.model.segment import Role, Segment
 from ytterby.model.treatment import Session
+from ytterby.model.uncertainty import UncertaintyBudget
 from ytterby.model.volume import Grid, Volume
 from ytterby.report.case_page import write_case_page
 from ytterby.workflow.outputs import whole_or_nothing
@@ -52,6 +53,31 @@ _DOSE_COLUMNS = (
     "bed_mean_gy",
     "engine",
     "method",
+    "sd_dose_gy",
+    "eqd2_mean_gy",
+    "eud_gy",
+    "recovery_coefficient",
+    "corrected_mean_dose_gy",
+    "corrected_mean_dose_uncertainty_gy",
+    "corrected_low_gy",
+    "corrected_high_gy",
+)
+# Columns of engines.csv: what the engines can differ in.
+_ENGINE_COLUMNS = (
+    "segment",
+    "role",
+    "engine",
+    "volume_ml",
+    "mean_dose_gy",
+    "sd_dose_gy",
+    "d98_gy",
+    "d95_gy",
+    "d90_gy",
+    "d70_gy",
+    "d50_gy",
+    "d2_gy",
+    "v100gy_fraction",
+    "bed_mean_gy",
 )
 
 
@@ -73,6 +99,10 @@ def write_case(
     with whole_or_nothing(out) as folder:
         write_table(folder / "doses.csv", marked(pd.DataFrame([_dose_row(row) for row in dose.doses]), simulated))
         write_table(folder / "dvh.csv", marked(_histograms(dose), simulated))
+        if dose.budgets:
+            write_table(folder / "uncertainty.csv", marked(_budgets(dose), simulated))
+        if dose.compared:
+            write_table(folder / "engines.csv", marked(_engines(dose), simulated))
         write_nifti(folder / "dose.nii.gz", dose_map)
         header = _header(dose.patient_id, image, ct, segments, sessions, simulated=simulated)
         notices = _write_dicom(folder, header, found, dose_map, ct)
@@ -124,13 +154,21 @@ def case_record(dose: CaseDose, *, image: Volume, sessions: Sequence[Session], s
             for session in sessions
         ],
         "doses": [_dose_row(row) for row in dose.doses],
+        "engines": _engines(dose).to_dict("records") if dose.compared else [],
         "tumours": {
             "n": len(tumours),
             "mass_kg": sum(row.mass_kg for row in tumours),
             "mean_dose_gy": dose.tumour_mean_dose_gy,
+            **asdict(dose.tumours),
+        },
+        "uncertainty": {
+            "measured": [_budget(one) for one in dose.budgets],
+            "corrected": [_budget(one) for one in dose.corrected_budgets],
         },
         "single_compartment": [asdict(row) for row in dose.single_compartment],
         "lungs": [asdict(row) for row in dose.lungs],
+        "measured_lung_shunt": None if dose.measured_lung_shunt is None else asdict(dose.measured_lung_shunt),
+        "effects": [asdict(row) for row in dose.effects],
         "activity_balance": {**asdict(dose.balance), "closure_fraction": dose.balance.closure_fraction},
         "warnings": [asdict(notice) for notice in dose.notices],
     }
@@ -150,11 +188,51 @@ def _histograms(dose: CaseDose) -> pd.DataFrame:
                 "role": curve.role.value,
                 "dose_gy": curve.dose_gy.round(9),
                 "volume_fraction": curve.volume_fraction,
+                "volume_ml": curve.volume_fraction * curve.total_volume_ml,
             }
         )
         for curve in dose.histograms
     ]
     return pd.concat(parts, ignore_index=True)
+
+
+def _budget(budget: UncertaintyBudget) -> dict[str, Any]:
+    return {**asdict(budget), "combined_fraction": budget.combined_fraction, "combined_gy": budget.combined_gy}
+
+
+def _budgets(dose: CaseDose) -> pd.DataFrame:
+    """A row a term of every budget: first of the measured doses, then of the corrected ones, each with its sum."""
+    rows = []
+    for kind, budgets in (("measured", dose.budgets), ("corrected", dose.corrected_budgets)):
+        for budget in budgets:
+            lines = [(term.name, term.part_of, term.standard_fraction, term.standard_gy) for term in budget.terms]
+            lines.append(("combined", "", budget.combined_fraction, budget.combined_gy))
+            for name, part_of, share, gray in lines:
+                rows.append(
+                    {
+                        "segment": budget.segment,
+                        "dose": kind,
+                        "mean_dose_gy": budget.mean_dose_gy,
+                        "term": name,
+                        "part_of": part_of,
+                        "standard_fraction": share,
+                        "standard_gy": gray,
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def _engines(dose: CaseDose) -> pd.DataFrame:
+    """The engines side by side: for each segment a row an engine, the reported one first; its mean over the reported mean."""
+    rows = []
+    for reported in dose.doses:
+        others = [row for row in dose.compared if row.segment == reported.segment]
+        for row in (reported, *others) if others else ():
+            values = {name: getattr(row, name) for name in _ENGINE_COLUMNS}
+            values["role"] = row.role.value
+            ratio = row.mean_dose_gy / reported.mean_dose_gy if reported.mean_dose_gy > 0 else None
+            rows.append({**values, "mean_ratio": ratio})
+    return pd.DataFrame(rows)
 
 
 def _write_dicom(

@@ -8,14 +8,17 @@ from pathlib import Path
 from ytterby.dicom.read import read_volume
 from ytterby.dicom.series import Series, scan
 from ytterby.dosimetry.case import ImagedSessions
-from ytterby.errors import DicomError, FileFormatError, SegmentError
+from ytterby.errors import DicomError, FileFormatError, MissingMeasurement, SegmentError
 from ytterby.files.studyfile import StudyFile
-from ytterby.model.dose import Notice, Radiobiology, Tissue
+from ytterby.files.treatmentfields import FROM_CT
+from ytterby.imaging.lungmass import lung_mass_kg
+from ytterby.model.dose import Notice
 from ytterby.model.patient import Patient
-from ytterby.model.segment import Role, Segment
+from ytterby.model.segment import Role, Segment, union
 from ytterby.model.treatment import Session
 from ytterby.model.volume import Volume
-from ytterby.workflow.case import IMAGE_ROLES, Case, imaged_sessions, stated_unit
+from ytterby.workflow.case import Case, chosen_effects, stated_accuracy
+from ytterby.workflow.images import IMAGE_ROLES, imaged_sessions, stated_unit
 from ytterby.workflow.loading import image_notices, load_segments, load_volume
 
 __all__ = ["patient_case"]
@@ -41,22 +44,39 @@ def patient_case(
     series = scan(imaging).series
     imaged, told = _imaged_sessions(folder, imaging, series, study, patient, images)
     ct, of_ct = _own_ct(series, imaged[0].image, study.time_zone)
-    radiobiology = None
-    if study.radiobiology is not None:
-        tumour, normal = study.radiobiology.tumour, study.radiobiology.normal
-        radiobiology = Radiobiology(
-            Tissue(tumour.alpha_beta_gy, tumour.repair_hours), Tissue(normal.alpha_beta_gy, normal.repair_hours)
-        )
+    segments = _segments(folder / "segments" / patient.patient_id, study)
     return Case(
         patient_id=patient.patient_id,
         imaged=imaged,
-        segments=_segments(folder / "segments" / patient.patient_id, study),
-        options=study.options.dose_options(),
+        segments=segments,
+        options=study.options.dose_options(measured_lung_mass_kg=_lung_mass_kg(study, ct, segments)),
         ct=ct,
-        radiobiology=radiobiology,
+        radiobiology=None if study.radiobiology is None else study.radiobiology.parameters(),
+        effects=chosen_effects(study.effects),
+        accuracy=stated_accuracy(study.partial_volume, study.uncertainty),
         simulated=study.simulated,
         notices=(*(Notice("input", text) for text in notices), *told, *of_ct),
     )
+
+
+def _lung_mass_kg(study: StudyFile, ct: Volume | None, segments: Sequence[Segment]) -> float | None:
+    """Mass of the lungs on the patient's CT, where the study asks for it.
+
+    Raises
+    ------
+    MissingMeasurement
+        The patient has no CT in the image's frame of reference, or no lung segment.
+    """
+    if study.options.lung_mass_kg != FROM_CT:
+        return None
+    lungs = tuple(segment for segment in segments if segment.role is Role.LUNGS)
+    if ct is None or not lungs:
+        raise MissingMeasurement(
+            f"the lung mass cannot be measured: the patient has no {'lung segment' if ct is not None else 'CT'}",
+            where="study.yaml, options.lung_mass_kg",
+            remedy="add it, or state the mass in kg for the study",
+        )
+    return lung_mass_kg(ct, union(lungs, "lungs", Role.LUNGS))
 
 
 def _imaged_sessions(
