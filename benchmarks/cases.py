@@ -8,9 +8,11 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import convolution_case as convolution
+import memory
 import numpy as np
 
 SEED = 20261124
@@ -21,6 +23,7 @@ class Case:
     """One comparison: ``prepare`` makes the input, ``ours`` and ``peer`` import and return a call on it.
 
     ``agreement`` gives the greatest difference of the outputs in words and as a number; ``limit`` is how large it may be.
+    ``times_faster``: for sizes that have a target, how many times faster than the peer ours is to be.
     """
 
     name: str
@@ -33,6 +36,7 @@ class Case:
     agreement: Callable[[Any, Any], dict[str, float]]
     limit: float
     note: str = ""
+    times_faster: dict[str, float] = field(default_factory=dict)
 
 
 def _relative(ours: Any, peer: Any) -> float:
@@ -233,6 +237,8 @@ def _sampling_agreement(ours: Any, peer: Any) -> dict[str, float]:
     return {"samples": float(np.max(np.abs(ours - peer)) / np.max(peer)), "mean": _relative(ours.mean(), peer.mean())}
 
 
+CONVOLUTION = "Kernel convolution of a liver-sized activity (image side / kernel side)"
+
 CASES = (
     Case(
         "cox",
@@ -281,15 +287,47 @@ CASES = (
         1e-5,
         "SimpleITK computes in float64 and returns float32, ours float64; one thread each",
     ),
+    Case(
+        "convolution_scipy",
+        CONVOLUTION,
+        "scipy.signal.fftconvolve in float64, as in PyTheranostics",
+        convolution.SIZES,
+        convolution.prepare_size,
+        convolution.ours,
+        convolution.scipy_fftconvolve_float64,
+        convolution.agreement,
+        convolution.LIMIT,
+        "ours crops to the activity and computes in float32; the activity fills a liver of 1.8 L, a hundredth of the image",
+        convolution.TIMES_FASTER,
+    ),
+    Case(
+        "convolution_numpy",
+        CONVOLUTION,
+        "numpy.fft.rfftn in float64 on the padded image, as in Taranis",
+        convolution.SIZES,
+        convolution.prepare_size,
+        convolution.ours,
+        convolution.numpy_rfftn_float64,
+        convolution.agreement,
+        convolution.LIMIT,
+        times_faster=convolution.TIMES_FASTER,
+    ),
 )
 
 
-def first_use(case: Case, side: str, size: str) -> dict[str, float]:
-    """Seconds of importing what one side needs (with making its own form of the input), and of its first call."""
+def first_use(case: Case, side: str, size: str) -> dict[str, float | None]:
+    """Seconds of importing what one side needs (with making its own form of the input), and of its first call.
+
+    With it the greatest memory (MiB) in the first call above what the process held before: the input and the imports.
+    """
     warnings.simplefilter("ignore")
     data = case.prepare(size)
     begin = time.perf_counter()
     call = (case.ours if side == "ours" else case.peer)(data)
-    loaded = time.perf_counter()
+    imports = time.perf_counter() - begin
+    held = memory.forget_peak()
+    begin = time.perf_counter()
     call()
-    return {"imports": loaded - begin, "first_call": time.perf_counter() - loaded}
+    seconds = time.perf_counter() - begin
+    peak = memory.peak_mib()
+    return {"imports": imports, "first_call": seconds, "peak_mib": None if held is None else peak - held}

@@ -1,27 +1,16 @@
-"""Dose-volume figures of twenty segments on one dose map, ours and two peers, each in its own interpreter.
+"""Dose-volume figures of twenty segments on one dose map, ours and two peers, each in a process and an interpreter of its own.
 
 A scene is a dose map and ellipsoids; a voxel belongs to a segment where its centre lies in the ellipsoid, and the contours that
 one peer wants are the ellipsoids' own, in the planes of the map. Figures of a segment are those of ``FIGURES``.
 
-Run as a script (``python benchmarks/dvh_case.py [SIDE]``) it prints one JSON object. A peer runs where an interpreter that has it
-is named: YTTERBY_BENCH_DICOMPYLER and YTTERBY_BENCH_PLATIPY, or ``benchmarks/peers/.venv-dicompyler`` and ``.venv-platipy``:
-
-    python -m venv benchmarks/peers/.venv-dicompyler
-    benchmarks/peers/.venv-dicompyler/bin/pip install dicompyler-core==0.5.6 "pydicom<3"
-    python -m venv benchmarks/peers/.venv-platipy
-    benchmarks/peers/.venv-platipy/bin/pip install platipy==0.7.1
+``python benchmarks/dvh_case.py SCENE.npz --runs N`` is our side of it, and prints what the programs in ``peers/`` print. A peer
+runs where an interpreter that has it is found: see environments.py.
 """
 
 from __future__ import annotations
 
-import os
-
-os.environ["OMP_NUM_THREADS"] = "1"
-os.environ["OPENBLAS_NUM_THREADS"] = "1"
-os.environ["NUMBA_NUM_THREADS"] = "1"
-
+import argparse
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -31,11 +20,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import memory
 import numpy as np
+from environments import PEERS, interpreter, why_missing
+from timing import Seconds, as_record
 
 SEED = 20261125
 HERE = Path(__file__).resolve().parent
-PEERS = ("dicompyler", "platipy")
+SIZES = {"full": "256", "small": "64"}
+TARGET_SECONDS = 0.3  # what we set out for, on the full size
 FIGURES = (
     "volume_ml",
     "mean_gy",
@@ -63,6 +56,14 @@ class DoseScene:
     def write(self, path: Path) -> None:
         """What the peers read."""
         np.savez(path, dose=self.dose, spacing_mm=self.spacing_mm, origin_mm=self.origin_mm, ellipsoids=self.ellipsoids)
+
+    @classmethod
+    def read(cls, path: Path) -> DoseScene:
+        """What was written; the masks are made anew, as the peers make theirs."""
+        with np.load(path) as kept:
+            given = {name: kept[name] for name in ("dose", "spacing_mm", "origin_mm", "ellipsoids")}
+        where = (given["dose"].shape, given["spacing_mm"], given["origin_mm"])
+        return cls(**given, masks=tuple(mask_of(*where, one) for one in given["ellipsoids"]))
 
 
 def mask_of(scene_shape: tuple[int, ...], spacing_mm: Any, origin_mm: Any, ellipsoid: Any) -> np.ndarray:
@@ -116,77 +117,109 @@ def ours(scene: DoseScene) -> Callable[[], list[dict[str, float]]]:
 
     return figures
 
+# How far the outputs may be apart, relative: dicompyler-core counts voxels in polygons of 360 sides, and reads doses from bins of
+# 0.01 Gy; platipy has our masks, and bins of 0.1 Gy. D50 is compared where it is no matter of convention: in a few voxels it is.
+LIMITS = {
+    "dicompyler": {"volume_ml": 1e-3, "mean_gy": 2e-4, "d50_gy": 5e-3},
+    "platipy": {"volume_ml": 1e-9, "mean_gy": 1e-5, "d50_gy": 5e-3},
+}
+LEAST_VOXELS_OF_D50 = 100
 
-def interpreter(peer: str) -> Path | None:
-    """The Python that has a peer; None where none is named."""
-    named = os.environ.get(f"YTTERBY_BENCH_{peer.upper()}")
-    path = Path(named) if named else HERE / "peers" / f".venv-{peer}" / "bin" / "python"
-    return path if path.exists() else None
+
+def agreement(ours_rows: list[dict[str, float]], peer_rows: list[dict[str, float]], *, voxels: Any) -> dict[str, float]:
+    """Greatest relative differences of the volume, the mean and D50 over the segments."""
+    pairs = list(zip(ours_rows, peer_rows, voxels, strict=True))
+    return {
+        name: max(abs(a[name] - b[name]) / abs(b[name]) for a, b, n in pairs if n >= least)
+        for name, least in (("volume_ml", 0), ("mean_gy", 0), ("d50_gy", LEAST_VOXELS_OF_D50))
+    }
 
 
-def peer_result(peer: str, scene: DoseScene, *, runs: int = 3) -> dict[str, Any] | None:
-    """What a peer says of a scene: ``seconds`` of each run, ``peak_mib``, ``versions``, ``figures``; None without its Python."""
-    python = interpreter(peer)
-    if python is None:
-        return None
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "scene.npz"
-        scene.write(path)
-        done = subprocess.run(
-            [str(python), str(HERE / "peers" / f"dvh_{peer}.py"), str(path), "--runs", str(runs)],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+def answer_of(python: Path, program: Path, scene: Path, *, runs: int) -> dict[str, Any]:
+    """What a program says of a scene: ``versions``, ``seconds`` of each run, ``input_mib``, ``peak_mib``, ``figures``.
+
+    ``failed`` is the last thing that it said, if it ended with an error.
+    """
+    command = [str(python), str(program), str(scene), "--runs", str(runs)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        return {"failed": (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]}
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return answer
 
 
-def agreement(ours_rows: list[dict[str, float]], peer_rows: list[dict[str, float]]) -> dict[str, float]:
-    """Greatest relative differences of the volume, the mean and D50 over the segments."""
-    return {
-        name: max(abs(a[name] - b[name]) / abs(b[name]) for a, b in zip(ours_rows, peer_rows, strict=True))
-        for name in ("volume_ml", "mean_gy", "d50_gy")
+def rows(kind: str, *, runs: int, peer_runs: int) -> list[dict[str, Any]]:
+    """One row a peer for the results; a peer that is missing or fails keeps its row, with the reason and our times alone."""
+    size = SIZES[kind]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "scene.npz"
+        scene = prepare(size)
+        scene.write(path)
+        voxels = [int(mask.sum()) for mask in scene.masks]
+        del scene
+        return [_row(peer, path, size, voxels, runs=runs, peer_runs=peer_runs) for peer in PEERS]
+
+
+def _row(peer: str, scene: Path, size: str, voxels: list[int], *, runs: int, peer_runs: int) -> dict[str, Any]:
+    # Ours anew for each peer, so that both meet about the same moment of the machine.
+    mine = answer_of(Path(sys.executable), Path(__file__).resolve(), scene, runs=runs + 1)
+    if "failed" in mine:
+        raise RuntimeError(f"our own histograms failed: {mine['failed']}")
+    seconds = _warm(mine)
+    row: dict[str, Any] = {
+        "case": f"dvh_{peer}",
+        "what": f"Dose-volume histograms and figures of {len(voxels)} segments (side of the dose map)",
+        "peer": peer,
+        "size": size,
+        "note": "each in a process of its own, not by turns; the peers have no environment in common with ours. D50 is compared "
+        f"in segments of {LEAST_VOXELS_OF_D50} voxels or more",
+        "warm_seconds": {"ours": as_record(seconds)},
+        "peak_mib": {"ours": _above_input(mine)},
+        "limits": LIMITS[peer],
+        "agrees": True,
     }
+    if size == SIZES["full"]:
+        what = f"DVH of {len(voxels)} segments on {size}^3: under {TARGET_SECONDS:g} s"
+        measured = round(seconds.median, 4)
+        row["target"] = {"what": what, "measured": f"{measured:g} s", "met": measured < TARGET_SECONDS}
+    python = interpreter(peer)
+    if python is None:
+        return {**row, "not_compared": why_missing(peer)}
+    theirs = answer_of(python, HERE / "peers" / f"dvh_{peer}.py", scene, runs=peer_runs + 1)
+    if "failed" in theirs:
+        return {**row, "not_compared": theirs["failed"], "agrees": False}
+    differences = agreement(mine["figures"], theirs["figures"], voxels=voxels)
+    row["peer"] = f"{next(iter(theirs['versions']))} {next(iter(theirs['versions'].values()))}"
+    row["peer_versions"] = theirs["versions"]
+    row["warm_seconds"]["peer"] = as_record(_warm(theirs))
+    row["warm_ratio_ours_over_peer"] = round(seconds.median / _warm(theirs).median, 4)
+    row["peak_mib"]["peer"] = _above_input(theirs)
+    row["differences"] = differences
+    row["agrees"] = all(differences[name] <= limit for name, limit in LIMITS[peer].items())
+    return row
 
 
-def memory_mib(field: str) -> float:
-    """VmRSS (now) or VmHWM (the peak) of this process, from Linux."""
-    line = next(one for one in Path("/proc/self/status").read_text().splitlines() if one.startswith(field))
-    return int(line.split()[1]) / 1024
+def _warm(answer: dict[str, Any]) -> Seconds:
+    return Seconds.of(answer["seconds"][1:])
 
 
-def forget_peak() -> None:
-    """Let the peak begin anew, so that it is not that of making the input."""
-    Path("/proc/self/clear_refs").write_text("5")
+def _above_input(answer: dict[str, Any]) -> float | None:
+    return None if answer["input_mib"] is None else round(answer["peak_mib"] - answer["input_mib"], 1)
 
 
 def main() -> None:
-    scene = prepare(sys.argv[1] if len(sys.argv) > 1 else 256)
-    forget_peak()
-    before_mib = memory_mib("VmRSS")
-    call = ours(scene)
-    rows, seconds = [], []
-    for _ in range(8):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("scene", type=Path)
+    parser.add_argument("--runs", type=int, default=1)
+    arguments = parser.parse_args()
+    call = ours(DoseScene.read(arguments.scene))
+    held, figures, seconds = memory.forget_peak(), [], []
+    for _ in range(arguments.runs):
         begin = time.perf_counter()
-        rows = call()
+        figures = call()
         seconds.append(time.perf_counter() - begin)
-    result: dict[str, Any] = {
-        "segments": len(rows),
-        "voxels": [int(mask.sum()) for mask in scene.masks],
-        "ours": {
-            "first_seconds": round(seconds[0], 4),
-            "warm_seconds": round(statistics.median(seconds[1:]), 4),
-            "input_mib": round(before_mib, 1),
-            "peak_mib": round(memory_mib("VmHWM"), 1),
-        },
-    }
-    for peer in PEERS:
-        answer = peer_result(peer, scene)
-        if answer is not None:
-            differences = agreement(rows, answer.pop("figures"))
-            result[peer] = {**answer, "greatest_relative_difference": differences}
-    print(json.dumps(result, indent=1))
+    answer = {"seconds": seconds, "input_mib": held, "peak_mib": memory.peak_mib(), "figures": figures}
+    print(json.dumps(answer))
 
 
 if __name__ == "__main__":

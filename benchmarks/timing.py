@@ -32,10 +32,14 @@ class Seconds:
 
 @dataclass(frozen=True)
 class Cold:
-    """First use in a fresh process: seconds of the imports and of the first call (numba compiles in it, nothing is cached)."""
+    """First use in a fresh process: seconds of the imports and of the first call (numba compiles in it, nothing is cached).
+
+    ``peak_mib`` is the greatest memory of the first call above the input and the imports; None where it cannot be told.
+    """
 
     imports: Seconds
     first_call: Seconds
+    peak_mib: float | None
 
 
 def warm(ours: Callable[[], Any], peer: Callable[[], Any], *, runs: int) -> tuple[Seconds, Seconds]:
@@ -55,7 +59,7 @@ def warm(ours: Callable[[], Any], peer: Callable[[], Any], *, runs: int) -> tupl
 
 def cold(program: Path, case: str, side: str, *, size: str, runs: int) -> Cold:
     """Times of the first use, each run in a new process with an empty numba cache."""
-    imports, calls = [], []
+    imports, calls, peaks = [], [], []
     for _ in range(runs):
         with tempfile.TemporaryDirectory() as cache:
             done = subprocess.run(
@@ -68,7 +72,8 @@ def cold(program: Path, case: str, side: str, *, size: str, runs: int) -> Cold:
         told = json.loads(done.stdout.splitlines()[-1])
         imports.append(told["imports"])
         calls.append(told["first_call"])
-    return Cold(Seconds.of(imports), Seconds.of(calls))
+        peaks.append(told["peak_mib"])
+    return Cold(Seconds.of(imports), Seconds.of(calls), None if None in peaks else max(peaks))
 
 
 def as_record(value: Seconds | Cold) -> dict[str, Any]:

@@ -31,13 +31,15 @@ def test_the_case_file_of_the_page_is_a_case(tmp_path: Path) -> None:
 
     page = (DOCS / "howto" / "run-a-case.md").read_text(encoding="utf-8")
     case = tmp_path / "CASE.yaml"
-    main, threshold, radiobiology = [block.split("```")[0] for block in page.split("```yaml\n")[1:]]
-    case.write_text(main + radiobiology, encoding="utf-8")
+    main, threshold, radiobiology, accuracy = [block.split("```")[0] for block in page.split("```yaml\n")[1:]]
+    case.write_text(main + radiobiology + accuracy, encoding="utf-8")
     for name in ("spect", "ct"):
         (tmp_path / name).mkdir()
     (tmp_path / "segments.dcm").touch()
     read = read_case(case)
     assert read.radiobiology is not None
+    assert read.uncertainty is not None
+    assert read.uncertainty.draws == 2000
     assert read.sessions[0].perfused == ("Perfused volume",)
     case.write_text(main.replace("    tumour: [Tumour 1, Tumour 2]\n", "") + threshold, encoding="utf-8")
     assert read_case(case).tumours is not None

@@ -33,6 +33,8 @@ def run(
     from rich.console import Console
     from rich.table import Table
 
+    has_uncertainty = any(row.mean_dose_uncertainty_gy is not None for row in result.doses)
+    has_correction = any(row.corrected_mean_dose_gy is not None for row in result.doses)
     table = Table(title=f"Patient {result.patient_id}: mean absorbed dose ({result.options.engine})")
     for heading, side in (
         ("segment", "left"),
@@ -40,11 +42,21 @@ def run(
         ("volume mL", "right"),
         ("mean Gy", "right"),
         ("D70 Gy", "right"),
+        *([("± Gy", "right")] if has_uncertainty else []),
+        *([("corrected Gy", "right")] if has_correction else []),
     ):
         table.add_column(heading, justify="right" if side == "right" else "left")
     for row in result.doses:
-        d70 = "" if row.d70_gy is None else f"{row.d70_gy:.1f}"
-        table.add_row(row.segment, row.role.value, f"{row.volume_ml:.1f}", f"{row.mean_dose_gy:.1f}", d70)
+        further = [row.d70_gy]
+        further += [row.mean_dose_uncertainty_gy] if has_uncertainty else []
+        further += [row.corrected_mean_dose_gy] if has_correction else []
+        table.add_row(
+            row.segment,
+            row.role.value,
+            f"{row.volume_ml:.1f}",
+            f"{row.mean_dose_gy:.1f}",
+            *("" if value is None else f"{value:.1f}" for value in further),
+        )
     console = Console()
     console.print(table)
     for single in result.single_compartment:

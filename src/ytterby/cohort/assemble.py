@@ -124,6 +124,11 @@ def _lesion_row(patient: Patient, lesion: Lesion, dose: CaseDose) -> dict[str, A
             where=f"patient '{patient.patient_id}', lesion '{lesion.lesion_id}' of lesions.csv",
             remedy="use one of: " + ", ".join(row.segment for row in dose.doses if row.role is Role.TUMOUR),
         )
+    accuracy = {
+        "mad_uncertainty_gy": found[0].mean_dose_uncertainty_gy,
+        "mad_corrected_gy": found[0].corrected_mean_dose_gy,
+        "mad_corrected_uncertainty_gy": found[0].corrected_mean_dose_uncertainty_gy,
+    }
     return {
         "patient_id": patient.patient_id,
         "lesion_id": lesion.lesion_id,
@@ -132,6 +137,7 @@ def _lesion_row(patient: Patient, lesion: Lesion, dose: CaseDose) -> dict[str, A
         "volume_ml": found[0].volume_ml,
         "diameter_mm": None if lesion.baseline is None else lesion.baseline.diameter_mm,
         "explanation": assessment.explanation,
+        **{name: value for name, value in accuracy.items() if value is not None},
     }
 
 

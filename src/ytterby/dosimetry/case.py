@@ -17,11 +17,12 @@ from ytterby.dosimetry.notices import (
     view_notices,
 )
 from ytterby.dosimetry.segments import SegmentResult, derived_segments, lung_rows, segment_results
-from ytterby.errors import CalibrationError, SegmentError
+from ytterby.errors import CalibrationError, DomainError, SegmentError
 from ytterby.imaging.quantify import ActivityField, ActivityLayer, absolute_layer, non_negative_counts, relative_layer
 from ytterby.model.dose import (
     CaseDose,
     DoseOptions,
+    Engine,
     LungDose,
     Notice,
     Radiobiology,
@@ -31,6 +32,8 @@ from ytterby.model.dose import (
 from ytterby.model.segment import Role, Segment, union
 from ytterby.model.treatment import Session
 from ytterby.model.volume import Grid, Quantity, Volume
+from ytterby.physics.devices import MICROSPHERES
+from ytterby.physics.nuclides import Y90
 
 __all__ = ["DosedCase", "ImagedSessions", "case_dose"]
 
@@ -85,6 +88,8 @@ def case_dose(
         An image without a stated unit, or counts that cannot be turned into activity.
     GeometryError
         Image and segment lie apart, or in different frames of reference.
+    DomainError
+        The kernel engine, and microspheres of another nuclide than 90Y.
     """
     segments = tuple(segment.require_voxels() for segment in segments)
     sessions = tuple(session for part in imaged for session in part.sessions)
@@ -101,6 +106,8 @@ def case_dose(
 
     everything = (*segments, *derived_segments(segments))
     net_gbq = sum(session.net_activity_gbq for session in sessions)
+    if Engine.KERNEL in options.engines:
+        _require_y90(sessions)
     fields = [dose_field(engine, activity, options) for engine in options.engines]
     results = segment_results(
         [segment for role in _ORDER for segment in everything if segment.role is role],
@@ -141,6 +148,18 @@ def case_dose(
         compared=tuple(row for result in results for row in result.compared),
     )
     return DosedCase(dose, fields[0], everything, activity, results, sessions)
+
+
+def _require_y90(sessions: Sequence[Session]) -> None:
+    """DomainError naming a session whose microspheres carry another nuclide than the one that there is a dose kernel of."""
+    for session in sessions:
+        nuclide = MICROSPHERES[session.device].nuclide
+        if nuclide is not Y90:
+            raise DomainError(
+                f"there is a dose kernel of {Y90.name} alone, and {session.device} microspheres carry {nuclide.name}",
+                where=f"session '{session.session_id}'",
+                remedy="write engine: local_deposition",
+            )
 
 
 def _layer(

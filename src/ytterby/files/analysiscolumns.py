@@ -78,6 +78,8 @@ LESIONS = (
     Column("volume_ml", Kind.NUMBER, "volume of the lesion's segment", "mL", above=0).optional(),
     Column("diameter_mm", Kind.NUMBER, "longest diameter before treatment", "mm", minimum=0).optional(),
     _dose("mad_uncertainty_gy", "standard uncertainty of mad_gy").optional(),
+    _dose("mad_corrected_gy", "mad_gy corrected for partial volume").optional(),
+    _dose("mad_corrected_uncertainty_gy", "standard uncertainty of mad_corrected_gy").optional(),
     _SIMULATED,
 )
 

@@ -95,12 +95,12 @@ class PlanLimits(FileModel):
 class PlanRequest(FileModel):
     """``plan:`` of CASE.yaml, validated.
 
-    ``preset`` names guidelines of the table (``guidelines``: one's own), ``conditions`` those of their rows with a condition that
-    hold for this patient. ``session`` is the one that is planned; it may be left out where there is only one.
-    ``prior_lung_gy`` is lung dose from before this case. A vial may be off the prescribed activity by ``tolerance_fraction``;
-    left out, it must reach every target and pass no limit. ``vials_gbq`` left out: the sizes of the device. ``treat_at`` is a
-    time of day in the case's time zone (left out: every 24 hours from calibration), ``days`` are days after calibration (left
-    out: all of the shelf life).
+    ``preset`` names guidelines of the table (``guidelines``: one's own), ``conditions`` those of their rows with a condition
+    that hold for this patient. ``devices`` is one's own table of microspheres. ``session`` is the one that is planned; it may
+    be left out where there is only one. ``prior_lung_gy`` is lung dose from before this case. A vial may be off the
+    prescribed activity by ``tolerance_fraction``; left out, it must reach every target and pass no limit. ``vials_gbq`` left
+    out: the sizes of the device. ``treat_at`` is a time of day in the case's time zone (left out: every 24 hours from
+    calibration), ``days`` are days after calibration (left out: all of the shelf life).
     """
 
     targets: PlanTargets | None = None
@@ -108,6 +108,7 @@ class PlanRequest(FileModel):
     preset: Names = ()
     conditions: Names | None = None
     guidelines: ExistingPath | None = None
+    devices: ExistingPath | None = None
     session: Identifier | None = None
     prior_lung_gy: NonNegative | None = None
     height_m: Annotated[Positive, Field(le=3)] | None = None

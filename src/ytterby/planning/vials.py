@@ -71,7 +71,7 @@ class VialTable:
 
     wanted_gbq: float
     tolerance_fraction: float | None
-    supply: Supply
+    spheres: Microspheres
     latest_hours: float
     aims: tuple[Aim, ...]
     moments: tuple[TreatmentMoment, ...]
@@ -188,7 +188,7 @@ def vial_table(
         )
         rows.append(VialRow(vial_gbq, round(sphere_count(spheres, vial_gbq, hours=0.0)), window, days))
     orders = tuple(wanted / decay_factor(one.hours, half_life_hours=half_life_hours) for one in moments)
-    return VialTable(wanted, tolerance_fraction, spheres.supply, latest, aims, tuple(moments), orders, tuple(rows))
+    return VialTable(wanted, tolerance_fraction, spheres, latest, aims, tuple(moments), orders, tuple(rows))
 
 
 def _vial_day(

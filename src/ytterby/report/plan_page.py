@@ -11,7 +11,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from ytterby.physics.devices import MICROSPHERES, Supply
+from ytterby.physics.devices import Supply
 from ytterby.planning.models import PlanLine, PlanModel
 from ytterby.planning.plan import QUANTITY_NAMES, AimResult, ModelPlan, PlanStatus, aim_name
 from ytterby.planning.sessionplan import AppliedGuideline, SessionPlan
@@ -78,7 +78,7 @@ def plan_html(plan: SessionPlan, *, simulated: bool, software: str) -> str:
         figure=None if figure is None else _data_url(svg_bytes(figure)),
         stated=_stated(plan),
         guidelines=[_guideline(one) for one in plan.aims.guidelines],
-        vials=None if plan.vials is None else _vials(plan, plan.vials),
+        vials=None if plan.vials is None else _vials(plan.vials),
         checks=hand_checks(plan),
     )
 
@@ -269,8 +269,8 @@ def _row_value(row: GuidelineRow) -> str:
     return f"at most {row.most}"
 
 
-def _vials(plan: SessionPlan, table: VialTable) -> dict[str, Any]:
-    spheres = MICROSPHERES[plan.session.device]
+def _vials(table: VialTable) -> dict[str, Any]:
+    spheres = table.spheres
     tolerance = table.tolerance_fraction
     # The administered activity has a column of its own.
     shown = [n for n, aim in enumerate(table.aims) if aim.quantity is not PlanQuantity.ACTIVITY]
@@ -279,13 +279,13 @@ def _vials(plan: SessionPlan, table: VialTable) -> dict[str, Any]:
         if tolerance is None
         else f"holds the prescribed activity give or take {100.0 * tolerance:g} % and passes no limit"
     )
-    if table.supply is Supply.DRAWN:
+    if spheres.supply is Supply.DRAWN:
         rule = "holds at least the prescribed activity, which is drawn from it"
     return {
         "wanted": fixed(table.wanted_gbq, 3),
         "rule": rule,
-        "is_drawn": table.supply is Supply.DRAWN,
-        "is_to_order": table.supply is Supply.TO_ORDER,
+        "is_drawn": spheres.supply is Supply.DRAWN,
+        "is_to_order": spheres.supply is Supply.TO_ORDER,
         "latest": f"{table.latest_hours:g}",
         "aims": [f"{aim_name(table.aims[n])}, {table.aims[n].quantity.unit}" for n in shown],
         "days": [_day_head(moment) for moment in table.moments],

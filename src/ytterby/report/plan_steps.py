@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from ytterby.dosimetry.compartment import mass_kg
 from ytterby.model.dose import Engine
-from ytterby.physics.devices import MICROSPHERES
 from ytterby.planning.models import PlannedSession, RegionDosePerGbq, joined
 from ytterby.planning.plan import AimResult, ModelPlan
 from ytterby.planning.sessionplan import SessionPlan
@@ -239,7 +238,7 @@ def _decay(plan: SessionPlan) -> Iterator[HandCheck]:
     for row in plan.vials.rows:
         for day in row.days:
             if day.in_window:
-                half_life = MICROSPHERES[plan.session.device].nuclide.half_life_hours
+                half_life = plan.vials.spheres.nuclide.half_life_hours
                 held = row.vial_gbq * 2.0 ** (-day.hours / half_life)
                 step = HandStep(
                     f"The vial of {row.vial_gbq:g} GBq on day {day.day}, after {_number(day.hours)} h",

@@ -10,6 +10,7 @@ from pathlib import Path
 from ytterby.dosimetry.case import ImagedSessions, case_dose
 from ytterby.errors import CalibrationError, ConfigurationError
 from ytterby.files.casefile import CaseFile, read_case
+from ytterby.files.devicetable import read_devices
 from ytterby.files.guidelinetable import read_guidelines
 from ytterby.files.moments import parse_moment, parse_zone
 from ytterby.files.planrequest import PlanRequest
@@ -17,7 +18,6 @@ from ytterby.model.dose import CaseDose, Notice, SegmentDose, joint_mean_dose_gy
 from ytterby.model.segment import Role, Segment, union
 from ytterby.model.treatment import Device, Session
 from ytterby.model.volume import Quantity
-from ytterby.physics.devices import MICROSPHERES
 from ytterby.planning.models import PlannedSession, RegionDosePerGbq
 from ytterby.planning.plan import ModelPlan
 from ytterby.planning.sessionplan import SessionPlan, plan_aims, session_models, territory_notices
@@ -54,7 +54,8 @@ def run_plan_file(path: Path, out: Path) -> SessionPlan:
         case = load_case(path, planned=(name, moment))
         stated_gbq = file.sessions[index].administered_activity_gbq
     with record.step("hash inputs"):
-        given_files = (*case.inputs, *(() if request.guidelines is None else (request.guidelines,)))
+        tables = (request.guidelines, request.devices)
+        given_files = (*case.inputs, *(path for path in tables if path is not None))
         for given in given_files:
             files = [given] if given.is_file() else [entry for entry in given.rglob("*") if entry.is_file()]
             record.add_inputs(given.parent, files)
@@ -328,7 +329,7 @@ def _vials(
     answer: ModelPlan, device: Device, *, request: PlanRequest, time_zone: str | None
 ) -> tuple[VialTable | None, tuple[Notice, ...]]:
     """Vials against days for the plan's answer; none, with the reason, where there is no activity or no shelf life."""
-    spheres = MICROSPHERES[device]
+    spheres = read_devices(request.devices)[device]
     if not answer.activity_gbq:
         return None, (Notice("no_vials", "There is no activity to choose a vial for."),)
     latest_hours = request.shelf_life_hours or spheres.shelf_life_hours

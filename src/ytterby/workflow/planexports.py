@@ -175,7 +175,7 @@ def _vials(table: VialTable) -> dict[str, Any]:
     return {
         "wanted_gbq": table.wanted_gbq,
         "tolerance_fraction": table.tolerance_fraction,
-        "supply": table.supply.value,
+        "supply": table.spheres.supply.value,
         "latest_hours": table.latest_hours,
         "aims": [_aim(aim) for aim in table.aims],
         "orders": [

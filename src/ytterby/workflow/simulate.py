@@ -18,6 +18,7 @@ from ytterby.files.csvtable import number_text, write_csv
 from ytterby.virtual import targets
 from ytterby.virtual.cohort import VirtualCohort, VirtualPatient, virtual_cohort
 from ytterby.virtual.rows import COLUMNS, Cell, Row, patient_rows, person_rows
+from ytterby.virtual.scanner import FWHM_MM
 from ytterby.virtual.treatment import CONSTANTS, TIME_ZONE
 from ytterby.workflow.engine import Progress, run_tasks
 from ytterby.workflow.outputs import whole_or_nothing
@@ -35,6 +36,21 @@ _OPTIONS = {
     "tissue_density_g_ml": CONSTANTS.tissue_density_g_ml,
     "lung_mass_kg": CONSTANTS.lung_mass_kg,
     "engine": "local_deposition",
+}
+# The simulated scanner's own resolution; the rest are assumptions of the size that clinics report, and act on nothing simulated.
+_ACCURACY: dict[str, object] = {
+    "partial_volume": {"method": "gaussian", "fwhm_mm": FWHM_MM},
+    "uncertainty": {
+        "fwhm_mm": FWHM_MM,
+        "fwhm_uncertainty_mm": 1.0,
+        "activity_fraction": 0.05,
+        "calibration_fraction": 0.05,
+        "lung_shunt_sd_fraction": 0.01,
+        "residual_sd_fraction": 0.005,
+        "boundary_mm": 1.0,
+        "registration_mm": 2.0,
+        "noise_fraction": 0.1,
+    },
 }
 
 
@@ -169,6 +185,7 @@ def _study(patients: int, seed: int) -> dict[str, object]:
         "roles": {"liver": ["Liver"], "tumour": ["L[0-9]*"], "perfused": ["Perfused*"], "lungs": ["Lungs"]},
         "response": {"criterion": "choi", "minimum_diameter_mm": 20, "maximum_lesions": 10},
         "toxicity": {"tests": ["ast", "alt", "bilirubin", "albumin"], "grade": 3, "window_months": 12},
+        **_ACCURACY,
     }
 
 
@@ -202,7 +219,8 @@ def _case(subject: VirtualPatient) -> dict[str, object]:
             }
             for session in subject.patient.sessions
         ],
-        "options": _OPTIONS,
+        "options": {**_OPTIONS, "engine": ["local_deposition", "kernel"]},
+        **_ACCURACY,
     }
 
 

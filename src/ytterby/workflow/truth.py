@@ -68,6 +68,14 @@ def truth_of(study: Path, tables: AnalysisTables) -> TruthComparison | None:
     patients = _table(folder / "patients.csv", ("patient_id", "mad_gy", "normal_liver_gy", "perfused_normal_gy"))
     parts = [
         _pairs("MAD per lesion", tables.lesions, lesions, ("patient_id", "lesion_id"), "mad_gy", "mad_gy"),
+        _pairs(
+            "MAD per lesion, corrected for partial volume",
+            tables.lesions,
+            lesions,
+            ("patient_id", "lesion_id"),
+            "mad_corrected_gy",
+            "mad_gy",
+        ),
         _pairs("MAD per patient", tables.patients, patients, ("patient_id",), "mad_gy", "mad_gy"),
         _pairs("whole normal liver", tables.patients, patients, ("patient_id",), "ntl_whole_gy", "normal_liver_gy"),
         _pairs(
