@@ -118,11 +118,14 @@ def ours(scene: DoseScene) -> Callable[[], list[dict[str, float]]]:
     return figures
 
 # How far the outputs may be apart, relative: dicompyler-core counts voxels in polygons of 360 sides, and reads doses from bins of
-# 0.01 Gy; platipy has our masks, and bins of 0.1 Gy. D50 is compared where it is no matter of convention: in a few voxels it is.
+# 0.01 Gy; platipy has our masks, and bins of 0.1 Gy in doses of about 60 Gy.
 LIMITS = {
-    "dicompyler": {"volume_ml": 1e-3, "mean_gy": 2e-4, "d50_gy": 5e-3},
-    "platipy": {"volume_ml": 1e-9, "mean_gy": 1e-5, "d50_gy": 5e-3},
+    "dicompyler": {"volume_ml": 1e-3, "mean_gy": 2e-4, "d50_gy": 2e-3},
+    "platipy": {"volume_ml": 1e-9, "mean_gy": 1e-5, "d50_gy": 2e-3},
 }
+# D50 is compared where it is no matter of convention: in a few voxels it is, with whole grays between one voxel and the next. On
+# the small map most segments have few.
+LIMIT_OF_D50_SMALL = 1e-2
 LEAST_VOXELS_OF_D50 = 100
 
 
@@ -166,6 +169,7 @@ def _row(peer: str, scene: Path, size: str, voxels: list[int], *, runs: int, pee
     if "failed" in mine:
         raise RuntimeError(f"our own histograms failed: {mine['failed']}")
     seconds = _warm(mine)
+    limits = LIMITS[peer] if size == SIZES["full"] else {**LIMITS[peer], "d50_gy": LIMIT_OF_D50_SMALL}
     row: dict[str, Any] = {
         "case": f"dvh_{peer}",
         "what": f"Dose-volume histograms and figures of {len(voxels)} segments (side of the dose map)",
@@ -175,7 +179,7 @@ def _row(peer: str, scene: Path, size: str, voxels: list[int], *, runs: int, pee
         f"in segments of {LEAST_VOXELS_OF_D50} voxels or more",
         "warm_seconds": {"ours": as_record(seconds)},
         "peak_mib": {"ours": _above_input(mine)},
-        "limits": LIMITS[peer],
+        "limits": limits,
         "agrees": True,
     }
     if size == SIZES["full"]:
@@ -195,7 +199,7 @@ def _row(peer: str, scene: Path, size: str, voxels: list[int], *, runs: int, pee
     row["warm_ratio_ours_over_peer"] = round(seconds.median / _warm(theirs).median, 4)
     row["peak_mib"]["peer"] = _above_input(theirs)
     row["differences"] = differences
-    row["agrees"] = all(differences[name] <= limit for name, limit in LIMITS[peer].items())
+    row["agrees"] = all(differences[name] <= limit for name, limit in limits.items())
     return row
 
 

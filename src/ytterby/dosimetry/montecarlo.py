@@ -150,16 +150,20 @@ def _ladder(tumour: Segment, inputs: UncertaintyInputs, image: Grid) -> _Ladder:
     """The forward model at shifts of the boundary, by Fourier transforms in a box round the segment."""
     sigma_mm = effective_fwhm_mm(inputs.fwhm_mm, voxel_mm=image.spacing_mm) / FWHM_PER_SIGMA
     farthest_mm = _WIDEST * inputs.boundary_sd_mm
-    distance_mm, step_mm = _signed_distance(tumour, margin_mm=_REACH * sigma_mm + farthest_mm, sigma_mm=sigma_mm)
+    distance_mm, step_mm, voxel_mm = _signed_distance(
+        tumour, margin_mm=_REACH * sigma_mm + farthest_mm, sigma_mm=sigma_mm
+    )
     shifts = np.linspace(-farthest_mm, farthest_mm, _LADDER) if farthest_mm > 0 else np.zeros(1)
 
     drawn = _indicator(distance_mm, 0.0, step_mm)
     volume = drawn.sum(dtype=np.float64)
-    volumes = np.array([_indicator(distance_mm, shift, step_mm).sum(dtype=np.float64) for shift in shifts]) / volume
-    floored = bool(volumes[0] < _LEAST_SHARE)
+    thresholds = _thresholds(distance_mm, shifts, step_mm, voxel_mm)
+    least = float(_indicator(distance_mm, float(thresholds[0]), step_mm).sum(dtype=np.float64)) / volume
+    floored = least < _LEAST_SHARE
     if floored:  # the ladder starts where the least lesion is left
-        first = float(np.interp(_LEAST_SHARE, volumes, shifts))
-        shifts = np.linspace(first, farthest_mm, _LADDER)
+        shares = [_indicator(distance_mm, float(one), step_mm).sum(dtype=np.float64) / volume for one in thresholds]
+        shifts = np.linspace(np.interp(_LEAST_SHARE, shares, shifts), farthest_mm, _LADDER)
+        thresholds = _thresholds(distance_mm, shifts, step_mm, voxel_mm)
 
     waves = [2.0 * np.pi * np.fft.fftfreq(n, step) for n, step in zip(drawn.shape, step_mm, strict=True)]
     waves[2] = 2.0 * np.pi * np.fft.rfftfreq(drawn.shape[2], step_mm[2])
@@ -174,8 +178,8 @@ def _ladder(tumour: Segment, inputs: UncertaintyInputs, image: Grid) -> _Ladder:
     drawn_wave = np.conj(fft.rfftn(drawn))
     weight = half * np.exp(-0.5 * sigma_mm**2 * squared + soft)
     overlaps, curvatures, broadening = np.zeros(len(shifts)), np.zeros((len(shifts), 3)), np.zeros(len(shifts))
-    for n, shift in enumerate(shifts):
-        power = (drawn_wave * fft.rfftn(_indicator(distance_mm, float(shift), step_mm))).real * weight
+    for n, threshold in enumerate(thresholds):
+        power = (drawn_wave * fft.rfftn(_indicator(distance_mm, float(threshold), step_mm))).real * weight
         whole = power.sum(dtype=np.float64)
         overlaps[n] = whole / (drawn.size * volume)
         for axis in range(3):
@@ -196,8 +200,33 @@ def _indicator(distance_mm: FloatArray, shift_mm: float, step_mm: FloatArray) ->
     return np.asarray(np.clip(0.5 + (shift_mm - distance_mm) / width, 0.0, 1.0), dtype=np.float32)
 
 
-def _signed_distance(tumour: Segment, *, margin_mm: float, sigma_mm: float) -> tuple[FloatArray, FloatArray]:
-    """Distance (mm) to the segment's boundary, below 0 inside, on a box with a margin; and the box's voxel (3,) in mm."""
+def _thresholds(
+    distance_mm: FloatArray, shifts_mm: FloatArray, step_mm: FloatArray, voxel_mm: np.floating
+) -> FloatArray:
+    """Distances at which the boundary lies that is shifted by ``shifts_mm``.
+
+    A distance from voxel centre to voxel centre is true from one and a half voxels on and stepped before. The cube root of the
+    volume goes smoothly with the shift (for a ball it is a line), so a parabola through the drawn volume and those at 1.5, 2 and
+    2.5 voxels says which volume belongs to a smaller shift, and the distance with that volume is taken.
+    """
+    farthest = max(float(np.max(np.abs(shifts_mm))), 2.5 * float(voxel_mm))
+    places = np.linspace(-farthest, farthest, 41)
+    roots = np.cbrt([_indicator(distance_mm, float(one), step_mm).sum(dtype=np.float64) for one in places])
+    drawn = np.interp(0.0, places, roots)
+    anchors = np.array([sign * n * float(voxel_mm) for sign in (-1.0, 1.0) for n in (1.5, 2.0, 2.5)])
+    at = np.interp(anchors, places, roots)
+    seen = at > 0.4 * drawn  # hardly anything is left of a small lesion 2.5 voxels within
+    design = np.stack([anchors[seen], anchors[seen] ** 2], axis=1)
+    slope, bend = np.linalg.lstsq(design, at[seen] - drawn, rcond=None)[0]
+    small = np.abs(shifts_mm) < 1.5 * float(voxel_mm)
+    wanted = np.clip(drawn + slope * shifts_mm + bend * shifts_mm**2, roots[0], roots[-1])
+    return np.where(small, np.interp(wanted, roots, places), shifts_mm)
+
+
+def _signed_distance(
+    tumour: Segment, *, margin_mm: float, sigma_mm: float
+) -> tuple[FloatArray, FloatArray, np.floating]:
+    """Distance (mm) to the boundary, below 0 inside, in a box with a margin; the box's voxel (3,); the distance's voxel."""
     box = tumour.bounding_box()
     spacing = np.array(tumour.grid.spacing_mm)
     size_mm = np.array([side.stop - side.start for side in box]) * spacing
@@ -214,8 +243,8 @@ def _signed_distance(tumour: Segment, *, margin_mm: float, sigma_mm: float) -> t
     mask = np.pad(mask, [(n, n) for n in pad])
     inside = ndimage.distance_transform_edt(mask, sampling=spacing)
     outside = ndimage.distance_transform_edt(~mask, sampling=spacing)
-    # Distances run from voxel centre to voxel centre; the boundary lies before the other one: half a voxel for neighbours, and
-    # about a third farther off, where the nearest of many centres is found (by the volumes of digital ellipsoids, within 5 %).
+    # Distances run from voxel centre to voxel centre. The boundary lies before the other one: half a voxel for neighbours, about a
+    # third farther off, where the nearest of many centres is found (by the volumes of digital ellipsoids).
     voxel = float(np.prod(spacing)) ** (1.0 / 3.0)
     distance = np.where(mask, -inside, outside)
     distance = (distance - np.sign(distance) * voxel * np.interp(np.abs(distance) / voxel, *_TO_BOUNDARY)).astype(
@@ -229,7 +258,7 @@ def _signed_distance(tumour: Segment, *, margin_mm: float, sigma_mm: float) -> t
     moved = ndimage.affine_transform(
         distance, step / spacing, offset=offset, output_shape=tuple(sides), order=1, mode="nearest"
     )
-    return np.asarray(moved), step
+    return np.asarray(moved), step, np.float64(voxel)
 
 
 def _notices(tumour: Segment, inputs: UncertaintyInputs, ladder: _Ladder) -> tuple[Notice, ...]:
