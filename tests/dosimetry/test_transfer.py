@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from ytterby.dosimetry.recovery import effective_fwhm_mm, equivalent_diameter_mm, gaussian_sphere_recovery
 from ytterby.dosimetry.transfer import SURROUNDINGS, table_share, transfer_matrix
 from ytterby.errors import DomainError, SegmentError
+from ytterby.files.nrrd import read_nrrd, read_nrrd_segments
 from ytterby.model.segment import Role, Segment
 from ytterby.model.volume import Grid, Quantity, Volume
 from ytterby.virtual.scanner import FWHM_PER_SIGMA, expected_image
@@ -18,6 +22,7 @@ IMAGE = Grid.axis_aligned((36, 36, 36), (IMAGE_MM,) * 3)
 LIVER_MM = 48.0
 
 
+@cache
 def ball(centre_mm: tuple[float, float, float], radius_mm: float, grid: Grid = GRID) -> np.ndarray:
     index = np.indices(grid.shape).reshape(3, -1).T
     return (np.linalg.norm(grid.positions_mm(index) - centre_mm, axis=1) <= radius_mm).reshape(grid.shape)
@@ -155,3 +160,24 @@ def test_a_measured_coefficient_makes_the_same_shares() -> None:
     assert found == pytest.approx(1.0)
     with pytest.raises(DomainError):
         table_share("L", mean_gy=5.0, background_gy=20.0, recovery_fraction=0.5)
+
+
+@pytest.mark.external
+def test_a_real_image_is_corrected_and_keeps_its_energy(external_data: Path) -> None:
+    folder = external_data / "maa_spect_patient2"
+    read = read_nrrd(folder / "patient_2_SPECT.nrrd")
+    image = Volume(np.maximum(read.array, 0).astype(np.float32), read.grid, Quantity.COUNTS)
+    segments = {one.name: one for one in read_nrrd_segments(folder / "patient_2_Segmentation.seg.nrrd")}
+    lesions = [segments["Tumor 1"], segments["Tumor 2"]]
+    transfer = transfer_matrix(image, lesions, [segments["perfused volume"], segments["liver"]], fwhm_mm=FWHM_MM)
+    names = transfer.names[:-1]
+    assert not transfer.refused
+    energy = 0.0
+    for row, name in enumerate(names):
+        dose = transfer.corrected_dose_gy(name, denominator=names, energy_gy_kg=188.1, density_g_ml=1.03)
+        assert dose is not None
+        energy += dose * transfer.volumes_ml[row] * 1.03e-3
+    assert energy == pytest.approx(188.1)
+    # Tumours of 60 mm in tissue of a fifth of their uptake lose about a fifth.
+    assert transfer.corrected[:2] / transfer.measured[:2] == pytest.approx([1.2, 1.2], abs=0.05)
+    assert float(np.nansum(transfer.volumes_ml)) == pytest.approx(segments["liver"].volume_ml, rel=1e-3)

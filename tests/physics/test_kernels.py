@@ -67,11 +67,11 @@ def test_the_table_is_made_by_the_scripts_as_they_stand():
 def test_the_record_says_how_the_table_was_made():
     record = y90_point_kernel().record
     assert {"seed", "batches", "histories", "transport", "spectrum", "smoothing", "libraries"} <= set(record)
-    assert record["histories"] >= 10_000_000
+    assert record["histories"] == record["histories_per_can"] * record["cans"] >= 10_000_000
     # Energy is kept in the transport, and the spectrum has the mean energy of ICRP Publication 107 (0.932905 MeV).
     assert math.isclose(record["deposited_mev_per_decay"], record["emitted_mev_per_decay"], rel_tol=1e-5)
     assert math.isclose(record["emitted_mev_per_decay"], 0.932905, rel_tol=1e-4)
-    assert max(record["uncertainty_of_energy_within"].values()) < 0.002
+    assert max(record["uncertainty_of_energy_fraction_within"].values()) < 0.001
 
 
 def test_the_columns_of_the_table():
@@ -80,7 +80,7 @@ def test_the_columns_of_the_table():
     np.testing.assert_allclose(kernel.outer_radius_mm[:120], np.arange(1, 121) / 10, rtol=1e-12)
     assert np.all(kernel.energy_fraction > 0)
     assert np.all(np.isfinite(kernel.relative_uncertainty))
-    assert kernel.relative_uncertainty[:60].max() < 0.03
+    assert kernel.relative_uncertainty[:60].max() < 0.015
     for array in (kernel.outer_radius_mm, kernel.energy_fraction, kernel.relative_uncertainty):
         assert not array.flags.writeable
 
@@ -299,7 +299,7 @@ def test_dose_of_a_voxel_conserves_the_energy():
 def test_directions_are_enough(side_mm):
     half = (math.ceil(12.0 / side_mm),) * 3
     kernel, spacing = y90_point_kernel(), (side_mm, side_mm, side_mm)
-    coarse, fine = (octant_shares(kernel, spacing, half=half, reach_mm=12.0, directions=nodes) for nodes in (24, 64))
+    coarse, fine = (octant_shares(kernel, spacing, half=half, reach_mm=12.0, directions=nodes) for nodes in (14, 48))
     assert math.isclose(coarse[0, 0, 0], fine[0, 0, 0], rel_tol=5e-4)
     assert np.max(np.abs(coarse - fine)) < 5e-4 * fine[0, 0, 0]
     # Energy within the reach, whatever the directions.

@@ -243,8 +243,8 @@ def _signed_distance(
     mask = np.pad(mask, [(n, n) for n in pad])
     inside = ndimage.distance_transform_edt(mask, sampling=spacing)
     outside = ndimage.distance_transform_edt(~mask, sampling=spacing)
-    # Distances run from voxel centre to voxel centre. The boundary lies before the other one: half a voxel for neighbours, about a
-    # third farther off, where the nearest of many centres is found (by the volumes of digital ellipsoids).
+    # Distances run from voxel centre to voxel centre. The boundary lies before the other one: half a voxel for neighbours, about
+    # a third farther off, where the nearest of many centres is found (by the volumes of digital ellipsoids).
     voxel = float(np.prod(spacing)) ** (1.0 / 3.0)
     distance = np.where(mask, -inside, outside)
     distance = (distance - np.sign(distance) * voxel * np.interp(np.abs(distance) / voxel, *_TO_BOUNDARY)).astype(

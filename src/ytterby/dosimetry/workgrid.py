@@ -16,6 +16,8 @@ from ytterby.model.volume import FloatArray, Grid
 __all__ = ["Box", "WorkGrid", "common", "inner"]
 
 _REACH = 4.0  # standard deviations after which a Gaussian is 0 here
+_WIDTH_PER_SIGMA = 0.43  # of a working voxel: 2.2 mm for an FWHM of 12 mm
+_LEAST_MM = 1.5  # no narrower, so that a sharp PET's working grid does not outgrow the memory
 
 Box = tuple[slice, slice, slice]
 
@@ -34,7 +36,7 @@ def common(box: Box, other: Box) -> Box | None:
 
 @dataclass(frozen=True, eq=False)
 class WorkGrid:
-    """The masks' own grid in a box, voxels joined or divided so that they are about half an image voxel wide.
+    """The masks' own grid in a box, voxels joined or divided so that they are narrow beside the blur.
 
     ``origin`` is the box's first voxel on the masks' grid ``base``; along each axis ``joined`` of its voxels make ``divided``
     working voxels. ``sigma_mm`` is the blur along each axis that is left when what voxels and linear samples do is taken out.
@@ -54,8 +56,7 @@ class WorkGrid:
         """Working grid that holds all segments and the reach of a blur of ``sigma_mm`` round them."""
         base = tissues[0].grid
         spacing = np.array(base.spacing_mm)
-        # Along each axis of the masks, half the width of the image's voxels.
-        target = np.min(image.spacing_mm) / 2.0
+        target = max(_WIDTH_PER_SIGMA * sigma_mm, _LEAST_MM)
         joined = np.maximum(1, np.floor(1.1 * target / spacing)).astype(int)
         divided = np.maximum(1, np.ceil(0.9 * spacing / (2.0 * target))).astype(int)
         boxes = [segment.on_grid(base).bounding_box() for segment in (*tumours, *tissues)]

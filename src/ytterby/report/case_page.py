@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from ytterby.model.dose import ActivityBalance, CaseDose, SegmentDose, SingleCompartmentDose, joint_mean_dose_gy
 from ytterby.model.segment import Role, Segment
@@ -35,6 +31,7 @@ from ytterby.report.case_sections import (
     expectation_rows,
 )
 from ytterby.report.numbers import NOT_AVAILABLE, fixed
+from ytterby.report.single_page import data_url, page_template
 
 __all__ = ["case_html", "write_case_page"]
 
@@ -113,7 +110,7 @@ def case_html(
     shown = marks(dose, segments)
     planes = planes_figure(dose, dose_map, image=image, ct=ct, segments=segments, simulated=simulated)
     histogram = histogram_figure(dose, segments=segments, simulated=simulated) if dose.histograms else None
-    return _template().render(
+    return page_template("case.html").render(
         title=title or f"Dosimetry of {dose.patient_id}",
         patient_id=dose.patient_id,
         simulated=simulated,
@@ -149,29 +146,13 @@ def case_html(
         shares=_shares(dose.balance),
         options=_options(dose),
         images=[_image_row(name, volume) for name, volume in (("Image", image), ("Dose map", dose_map), ("CT", ct))],
-        planes=_data_url("image/png", png_bytes(planes)),
-        histogram=None if histogram is None else _data_url("image/svg+xml", svg_bytes(histogram)),
+        planes=data_url("image/png", png_bytes(planes)),
+        histogram=None if histogram is None else data_url("image/svg+xml", svg_bytes(histogram)),
         has_ct=ct is not None,
         focus=_focus(segments),
         isodoses=", ".join(f"{level:g}" for level in ISODOSES_GY),
         wash_percent=f"{100 * WASH_FROM_FRACTION:g}",
     )
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,  # names come from files: whatever they hold is text
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("case.html")
-
-
-def _data_url(kind: str, content: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def _headline(dose: CaseDose) -> list[_Figure]:

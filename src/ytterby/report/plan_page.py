@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from ytterby.physics.devices import Supply
 from ytterby.planning.models import PlanLine, PlanModel
@@ -21,6 +17,7 @@ from ytterby.report.case_figures import svg_bytes
 from ytterby.report.numbers import NOT_AVAILABLE, fixed
 from ytterby.report.plan_figures import aims_figure
 from ytterby.report.plan_steps import hand_checks
+from ytterby.report.single_page import data_url, page_template
 
 __all__ = ["plan_html", "write_plan_page"]
 
@@ -52,7 +49,7 @@ def plan_html(plan: SessionPlan, *, simulated: bool, software: str) -> str:
     """The page of ``write_plan_page`` as text."""
     figure = aims_figure(plan.answer, simulated=simulated)
     session = plan.session
-    return _template().render(
+    return page_template("plan.html").render(
         title=f"Plan for {plan.patient_id}",
         patient_id=plan.patient_id,
         simulated=simulated,
@@ -75,28 +72,12 @@ def plan_html(plan: SessionPlan, *, simulated: bool, software: str) -> str:
         aims=_aim_rows(plan),
         quantities=_quantity_rows(plan),
         model_names=[_MODEL_NAMES[model.model] for model in plan.models],
-        figure=None if figure is None else _data_url(svg_bytes(figure)),
+        figure=None if figure is None else data_url("image/svg+xml", svg_bytes(figure)),
         stated=_stated(plan),
         guidelines=[_guideline(one) for one in plan.aims.guidelines],
         vials=None if plan.vials is None else _vials(plan.vials),
         checks=hand_checks(plan),
     )
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,  # names come from files: whatever they hold is text
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("plan.html")
-
-
-def _data_url(content: bytes) -> str:
-    return f"data:image/svg+xml;base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def _amount(amount: Amount | None) -> str:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from ytterby.imaging.smooth import Smoothed
 from ytterby.model.dose import CaseDose, SegmentDose, joint_mean_dose_gy
@@ -21,6 +17,7 @@ from ytterby.report.case_figures import png_bytes, svg_bytes
 from ytterby.report.case_marks import Mark, marks
 from ytterby.report.case_sections import ENGINE_NAMES
 from ytterby.report.numbers import NOT_AVAILABLE, fixed
+from ytterby.report.single_page import data_url, page_template
 from ytterby.report.verify_figures import agreement_figure, difference_figure, histogram_pairs_figure
 
 __all__ = ["verify_html", "write_verify_page"]
@@ -68,7 +65,7 @@ def verify_html(
     planes = None if maps is None else difference_figure(found, maps, segments=segments, simulated=simulated)
     agreed = agreement_figure(found, segments=segments, simulated=simulated)
     curves = histogram_pairs_figure(found, segments=segments, simulated=simulated)
-    return _template().render(
+    return page_template("verify.html").render(
         patient_id=found.patient_id,
         simulated=simulated,
         software=software,
@@ -91,26 +88,10 @@ def verify_html(
         unmatched=[f"{row.segment} ({row.role.value}, {row.only_in} only)" for row in found.unmatched],
         inherited=[("predicted", one) for one in found.predicted.notices]
         + [("delivered", one) for one in found.delivered.notices],
-        planes=None if planes is None else _data_url("image/png", png_bytes(planes)),
-        agreement_plot=None if agreed is None else _data_url("image/svg+xml", svg_bytes(agreed)),
-        histograms=None if curves is None else _data_url("image/svg+xml", svg_bytes(curves)),
+        planes=None if planes is None else data_url("image/png", png_bytes(planes)),
+        agreement_plot=None if agreed is None else data_url("image/svg+xml", svg_bytes(agreed)),
+        histograms=None if curves is None else data_url("image/svg+xml", svg_bytes(curves)),
     )
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,  # names come from files: whatever they hold is text
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("verify.html")
-
-
-def _data_url(kind: str, content: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def _side(name: str, case: CaseDose) -> dict[str, str]:
