@@ -148,18 +148,20 @@ def main() -> None:
         },
         "transport": f"ompMC {version('ompmc')} (EGSnrc physics), medium {make_kernel.MEDIUM}, cut-offs "
         f"{make_kernel.ELECTRON_CUT_MEV} MeV (electrons, total energy) and {make_kernel.PHOTON_CUT_MEV} MeV (photons), "
-        "step lengths (0.25 of the energy) and boundary crossing (single scattering) as compiled in",
+        "step lengths and boundary crossing (single scattering) as compiled in; water cylinder of 1 m radius, 2 m high",
         "spectrum": f"ICRP Publication 107, from icrp107-database {version('icrp107-database')}: b-spectra of Y-90, 120 "
         "points joined by a cubic spline; conversion electrons (0.02 % of the energy) and internal bremsstrahlung left out",
         "libraries": f"numpy {version('numpy')}, scipy {version('scipy')}",
         "seed": make_kernel.SEED,
         "batches": number,
+        "cans": CANS_MM.size,
         "histories": number * CANS_MM.size * make_kernel.HISTORIES,
+        "histories_per_can": number * make_kernel.HISTORIES,
         "emitted_mev_per_decay": round(emitted_mev, 6),
         "deposited_mev_per_decay": round(float(shells.sum()), 6),
         "smoothing": f"cubic spline of the energy per distance, knots every {KNOT_MM:g} mm to {REACH_MM:g} mm, "
         "nowhere below that of the first shell beyond",
-        "uncertainty_of_energy_within": {
+        "uncertainty_of_energy_fraction_within": {
             f"{radius} mm": float(f"{cumulative_error[radius * 10 - 1]:.2g}") for radius in (1, 2, 3, 5, 7, 9)
         },
     }
