@@ -1,4 +1,4 @@
-"""Published numbers that no other test of doses holds, each with its section of physics.md, and formulas that must not come back."""
+"""Published numbers that no other test of doses holds, each with its section of physics.md, and wrong formulas."""
 
 from __future__ import annotations
 
@@ -143,7 +143,6 @@ def test_trap_clocks_go_forward_within_a_week_of_american_glass() -> None:
     eastern = ZoneInfo("America/New_York")
     hours = elapsed_hours(datetime(2024, 3, 3, 12, tzinfo=eastern), datetime(2024, 3, 11, 12, tzinfo=eastern))
     assert hours == 191.0
-    assert 2 ** (1.0 / 64.1) == pytest.approx(1.0109, abs=5e-5)  # what the hour is worth
 
 
 # ---------------------------------------------------------------- section 4
@@ -158,22 +157,23 @@ def sphere_occupancy(diameter_mm: float, side_mm: float, *, n: int) -> np.ndarra
 
 @pytest.mark.parametrize(("diameter_mm", "absorbed"), [(20.0, 0.799), (28.0, 0.854), (37.0, 0.888)])
 def test_how_much_local_deposition_overestimates_a_sphere(diameter_mm: float, absorbed: float) -> None:
-    # Section 4.5: the mean of a hot sphere by both engines, in a perfect image; 25 % too much at 2 cm.
+    # Section 4.5: the mean of a hot sphere by both engines, in a perfect image; local deposition has 25 % too much at 2 cm.
     options = replace(OPTIONS, tissue_density_g_ml=1.0)
     n = math.ceil(diameter_mm) + 3
     grid = Grid.axis_aligned((n, n, n), (1.0, 1.0, 1.0))
     share = sphere_occupancy(diameter_mm, 1.0, n=n)
     activity = 1e-3 * share
     spread = kernel_map(activity, grid, voxel_kernel((1.0, 1.0, 1.0), density_g_ml=1.0), options)
-    local = local_deposition_gy(activity, options)
-    ratio = float((spread * share).sum() / (local * share).sum())
-    # Voxels at the border hold activity in part, and their own part of it counts.
-    assert ratio == pytest.approx(absorbed, rel=0.03)
+    by_kernel = float((spread * share).sum() / share.sum())
+    by_deposition = local_deposition_gy(np.array([1e-3]), options)[0]
+    assert by_kernel / by_deposition == pytest.approx(absorbed, rel=0.02)
+    if diameter_mm == 20.0:
+        assert by_deposition / by_kernel == pytest.approx(1.25, abs=0.02)
 
 
 def test_engines_agree_to_5_percent_in_a_blurred_image() -> None:
-    # Section 4.6, Mikell et al., EJNMMI Phys 2015;2:16: local deposition and kernels lie within 5 % of Monte Carlo for the means of
-    # tumours and normal liver in images of 20 mm FWHM. Two that lie so near to a third lie within 10 % of each other; here 5 % hold.
+    # Section 4.6, Mikell et al., EJNMMI Phys 2015;2:16: local deposition and kernels lie within 5 % of Monte Carlo for the means
+    # of tumours and normal liver, in images of 20 mm FWHM. So they lie within 10 % of each other; here 5 % hold.
     grid = Grid.axis_aligned((44, 44, 44), (4.0, 4.0, 4.0))
     at = np.stack(np.meshgrid(*((np.arange(44) - 21.5) * 4.0,) * 3, indexing="ij"))
     liver = (at**2).sum(axis=0) <= 72.0**2
@@ -201,10 +201,10 @@ def test_d70_of_1_to_100_gy_whole_and_interpolated() -> None:
     assert counted - interpolated == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize(("alpha", "sessions"), [(0.002, (10.0, 1.5)), (0.004, (2.5, 2.5))])
-def test_eubed_is_the_eud_of_samples_of_bed(alpha: float, sessions: tuple[float, float]) -> None:
+@pytest.mark.parametrize(("alpha", "tissue"), [(0.002, (10.0, 1.5)), (0.004, (2.5, 2.5))])
+def test_eubed_is_the_eud_of_samples_of_bed(alpha: float, tissue: tuple[float, float]) -> None:
     # Section 5: "EUBED same with BED", alpha 0.002/Gy (tumour) and 0.004/Gy (liver); by hand from its formula.
-    alpha_beta, repair = sessions
+    alpha_beta, repair = tissue
     doses = np.array([100.0, 200.0, 300.0])
     bed = bed_gy(doses, alpha_beta_gy=alpha_beta, repair_half_life_hours=repair, half_life_hours=64.1)
     by_hand = [d * (1 + d * repair / ((repair + 64.1) * alpha_beta)) for d in (100.0, 200.0, 300.0)]
@@ -213,15 +213,15 @@ def test_eubed_is_the_eud_of_samples_of_bed(alpha: float, sessions: tuple[float,
     # The BED of the EUD is another number.
     uniform = eud_gy(doses, alpha_per_gy=alpha)
     turned = bed_gy(uniform, alpha_beta_gy=alpha_beta, repair_half_life_hours=repair, half_life_hours=64.1)
-    assert eud_gy(bed, alpha_per_gy=alpha) < turned
+    assert eud_gy(bed, alpha_per_gy=alpha) != pytest.approx(turned, rel=0.01)
 
 
 def test_trap_the_factor_of_repair_is_not_turned_upside_down() -> None:
     # Section 5: T_rep / (T_rep + T_phys). With T_phys above, or T_rep / T_phys, 100 Gy to liver would have another BED.
     right = bed_gy(100.0, alpha_beta_gy=2.5, repair_half_life_hours=2.5, half_life_hours=64.1)
     assert round(right, 4) == 250.1502
-    assert round(100 * (1 + 100 * 2.5 / 64.1 / 2.5), 2) == 256.01
-    assert right < 100 * (1 + 100 * 64.1 / 66.6 / 2.5) / 15
+    for wrong in (2.5 / 64.1, 64.1 / 66.6, 1.0):
+        assert right != pytest.approx(100 * (1 + 100 * wrong / 2.5), rel=0.02)
 
 
 def test_the_relation_of_strigari_as_it_is_known_here() -> None:
@@ -304,7 +304,7 @@ def test_the_recovery_curve_of_gear(volume_ml: float) -> None:
 
 
 def test_relative_calibration_adds_activity_share_and_mass() -> None:
-    # Section 6: u2(D)/D2 = u2(A)/A2 + u2(f)/f2 + u2(m)/m2 - 2 rho ..., where counts follow the volume (rho 1) with their own slope.
+    # Section 6: u2(D)/D2 = u2(A)/A2 + u2(f)/f2 + u2(m)/m2 - 2 rho ...; counts follow the volume (rho 1) with a slope of their own.
     inputs = UncertaintyInputs(
         fwhm_mm=12.0, activity_fraction=0.10 / math.sqrt(3), calibration_fraction=0.03, boundary_mm=1.0
     )
@@ -362,7 +362,7 @@ def test_a_sphere_of_2_5_fwhm_has_its_true_value_in_the_middle_and_not_in_the_me
 
 
 def test_trap_the_counts_of_the_lungs_and_the_shunt_are_one_thing() -> None:
-    # Section 7: either f = C_i / (C_liver + C_lung), or the shunt apart and f = C_i / C_liver; both together count the lungs twice.
+    # Section 7: either f = C_i / (C_liver + C_lung), or the shunt apart and f = C_i / C_liver. Both together count it twice.
     liver_counts, lung_counts, tumour_counts = 950e3, 50e3, 400e3
     shunt = lung_counts / (lung_counts + liver_counts)
     by_shunt = 49.67 * 3 * (1 - shunt) * tumour_counts / liver_counts

@@ -9,11 +9,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from ytterby.dosimetry.case import DosedCase
 from ytterby.dosimetry.recovery import RecoveryTable, corrected_mean_gy, equivalent_diameter_mm
-from ytterby.dosimetry.transfer import Transfer, TumourShare, transfer_matrix
+from ytterby.dosimetry.transfer import Transfer, TumourShare, table_share, transfer_matrix
 from ytterby.errors import DomainError
 from ytterby.imaging.quantify import ActivityLayer
 from ytterby.model.dose import Notice, joint_mean_dose_gy
@@ -84,13 +82,8 @@ def table_corrections(found: DosedCase, table: RecoveryTable) -> tuple[tuple[Cor
             continue
         share = None
         if true_gy > 0:
-            share = TumourShare(
-                name=row.segment,
-                recovery_fraction=recovery,
-                measured_fraction=row.mean_dose_gy / true_gy,
-                surrounding_fraction=background_gy / true_gy,
-                background_fraction=background_gy / true_gy,
-                background_slope=np.zeros(3),
+            share = table_share(
+                row.segment, mean_gy=row.mean_dose_gy, background_gy=background_gy, recovery_fraction=recovery
             )
         corrections.append(Correction(row.segment, true_gy, recovery, share))
     return tuple(corrections), tuple(
