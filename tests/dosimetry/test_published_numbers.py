@@ -304,7 +304,7 @@ def test_the_recovery_curve_of_gear(volume_ml: float) -> None:
 
 
 def test_relative_calibration_adds_activity_share_and_mass() -> None:
-    # Section 6: u2(D)/D2 = u2(A)/A2 + u2(f)/f2 + u2(m)/m2 - 2 rho ...; counts follow the volume (rho 1) with a slope of their own.
+    # Section 6: u2(D)/D2 = u2(A)/A2 + u2(f)/f2 + u2(m)/m2 - 2 rho ...; counts follow the volume (rho 1) with their own slope.
     inputs = UncertaintyInputs(
         fwhm_mm=12.0, activity_fraction=0.10 / math.sqrt(3), calibration_fraction=0.03, boundary_mm=1.0
     )

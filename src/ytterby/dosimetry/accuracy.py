@@ -59,6 +59,9 @@ class Accuracy:
 def assessed(found: DosedCase, stated: Accuracy) -> DosedCase:
     """The case with corrected doses and uncertainties beside the measured doses, as far as the case states what they need.
 
+    Source of the budgets: Gear et al. 2018, doi:10.1007/s00259-018-4136-7. Several tumours together: terms that meet them all
+    alike add up by their shares of the mass, the others in quadrature (docs/theory/uncertainty.md).
+
     Raises
     ------
     GeometryError

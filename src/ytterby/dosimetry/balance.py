@@ -50,7 +50,7 @@ def activity_balance(
 
     The liver's activity is that of the published rows, normal liver and tumours, each sampled on its own grid, so that the
     balance closes only when they make up the activity that was put in. Lung and residual are those of sessions with a counts
-    image; an image in Bq/mL says itself what lies in liver, lungs and elsewhere.
+    image; an image in Bq/mL says itself what lies in liver, lungs and elsewhere. Theory: docs/theory/multicompartment.md.
     """
     relative = [layer for layer in layers if layer.image.quantity is Quantity.COUNTS]
     absolute = [layer for layer in layers if layer.image.quantity is not Quantity.COUNTS]

@@ -127,6 +127,8 @@ def lung_shunt_reduction_fraction(lung_shunt_fraction: float) -> float:
 def reduced_for_lung_shunt_gbq(activity_gbq: float, lung_shunt_fraction: float) -> float:
     """Activity of resin microspheres after the reduction for the lung shunt: A (1 - reduction).
 
+    Source: as ``lung_shunt_reduction_fraction``.
+
     Raises
     ------
     DomainError

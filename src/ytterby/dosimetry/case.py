@@ -77,7 +77,9 @@ def case_dose(
     options: DoseOptions,
     radiobiology: Radiobiology | None = None,
 ) -> DosedCase:
-    """Doses of every segment with a role, and what a dose map needs.
+    """Doses of every segment with a role, and what a dose map needs. Theory: docs/theory/multicompartment.md.
+
+    Source: Chiesa et al., EANM dosimetry committee, EJNMMI Phys 2021;8:77, doi:10.1186/s40658-021-00394-3.
 
     Raises
     ------

@@ -52,7 +52,12 @@ class PartitionDoses:
 
 
 def mass_kg(volume_ml: float, *, density_g_ml: float) -> float:
-    """Mass of a volume of tissue.
+    """Mass of a volume of tissue (kg): volume (mL) times density (g/mL).
+
+    Raises
+    ------
+    DomainError
+        The volume or the density is not above 0.
 
     Examples
     --------
@@ -63,13 +68,22 @@ def mass_kg(volume_ml: float, *, density_g_ml: float) -> float:
 
 
 def mean_dose_gy(activity_gbq: float, mass_kg: float, *, energy_j_per_gbq: float) -> float:
-    """Mean absorbed dose of a mass in which ``activity_gbq`` decays to the last: D = K A / M."""
+    """Mean absorbed dose (Gy) of a mass in which ``activity_gbq`` decays to the last: D = K A / M.
+
+    All energy stays in the mass. Source: Chiesa et al., EANM dosimetry committee, EJNMMI Phys 2021;8:77,
+    doi:10.1186/s40658-021-00394-3 (permanent trapping, local energy deposition).
+
+    Raises
+    ------
+    DomainError
+        Mass or energy constant is not above 0, or the activity is below 0.
+    """
     energy = positive(energy_j_per_gbq, "energy_j_per_gbq")
     return energy * non_negative(activity_gbq, "activity_gbq") / positive(mass_kg, "mass_kg")
 
 
 def arrived_fraction(lung_shunt_fraction: float, residual_fraction: float) -> float:
-    """Share of the vial's activity that ends in the liver: (1 - F)(1 - R).
+    """Share of the vial's activity that ends in the liver: (1 - F)(1 - R). Source: as ``single_compartment_dose_gy``.
 
     Raises
     ------
@@ -123,6 +137,8 @@ def activity_for_dose_gbq(
 ) -> float:
     """Activity that gives the perfused mass ``dose_gy``: A = D M / (K (1 - F)(1 - R)), the inverse of the dose.
 
+    Source: as ``single_compartment_dose_gy``.
+
     Raises
     ------
     DomainError
@@ -136,7 +152,7 @@ def activity_for_dose_gbq(
 
 
 def tumour_to_normal_ratio(tumour: Compartment, normal: Compartment) -> float:
-    """T/N: counts per mass of the tumour over counts per mass of normal liver.
+    """T/N: counts per mass of the tumour over counts per mass of normal liver. Source: as ``partition_doses``.
 
     Raises
     ------
@@ -191,6 +207,8 @@ def partition_activity_gbq(
     residual_fraction: float = 0.0,
 ) -> float:
     """Activity that gives normal liver ``normal_dose_gy``: A = D_n (m_n + TN m_t) / (K (1 - F)(1 - R)).
+
+    Source: as ``partition_doses``, solved for A.
 
     Raises
     ------

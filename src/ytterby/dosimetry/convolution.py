@@ -25,7 +25,7 @@ def convolve_energy(activity: FloatArray, shares: FloatArray) -> npt.NDArray[np.
     """Energy in every voxel, in the unit of ``activity``: sum over voxels j of shares(i - j) x activity(j); float32, its shape.
 
     ``shares`` (odd sides) is the share of a decay's energy that every voxel around the decaying one absorbs; where it sums to 1
-    and nothing leaves the grid, the energy sums to the activity.
+    and nothing leaves the grid, the energy sums to the activity. Source: Bolch et al., MIRD pamphlet 17, J Nucl Med 1999;40:11S.
 
     Raises
     ------

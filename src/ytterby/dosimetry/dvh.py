@@ -81,7 +81,8 @@ class DoseVolume:
         """D_x: the dose that the hottest ``volume_fraction`` (0 to 1) of the volume reaches.
 
         With v_i the volumes in the order of rising dose d_i, the midpoint of a sample is m_i = v_1 + ... + v_(i-1) + v_i / 2. D_x
-        is linear in volume between the points (m_i, d_i), read at (1 - x) of the volume, and d_1 or d_n beyond them.
+        is linear in volume between the points (m_i, d_i), read at (1 - x) of the volume, and d_1 or d_n beyond them. Sources:
+        those of the class; more in docs/theory/dvh.md.
 
         Raises
         ------
@@ -134,6 +135,8 @@ class DoseVolume:
 
     def volume_fraction(self, dose_gy: float) -> float:
         """V_D: share of the volume with ``dose_gy`` or more, compared in the precision of the samples.
+
+        Sources: those of the class.
 
         Examples
         --------

@@ -85,7 +85,8 @@ class KernelField:
     The activity of a session lies evenly in each voxel of its image, cut to the region where it is known. Voxels wider than
     2.5 mm are halved, so that the region's border is followed and the dose within a voxel is seen; at the centre of a voxel of
     the image the dose is then still the mean over that voxel. The kernel is made for these parts, in tissue of the stated
-    density without end: lungs and bone are treated as soft tissue.
+    density without end: lungs and bone are treated as soft tissue. Source: Bolch et al., MIRD pamphlet 17, J Nucl Med
+    1999;40:11S.
     """
 
     engine = Engine.KERNEL

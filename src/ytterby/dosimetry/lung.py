@@ -122,7 +122,7 @@ def cumulative_lung_dose_gy(
     """Lung dose of all sessions together, on top of ``prior_dose_gy``: the sum of the sessions' lung doses.
 
     Each session enters with its own activity, residual and lung shunt. ``energy_j_per_gbq`` is of the nuclide that all of them
-    carry. The sum is of absorbed doses, as the limits are; recovery between sessions is left out.
+    carry. The sum is of absorbed doses, as the limits are; recovery between sessions is left out. Source: as ``lung_dose_gy``.
 
     Raises
     ------
@@ -154,6 +154,8 @@ def activity_for_lung_dose_gbq(
 ) -> float:
     """Activity that gives the lungs ``dose_gy``, the greatest one under a lung dose limit: A = D m / (K F (1 - R)).
 
+    Source: as ``lung_dose_gy``, solved for A.
+
     Raises
     ------
     DomainError
@@ -179,7 +181,7 @@ def activity_within_lung_limit(
     """Greatest activity of one session under a lung limit, after ``prior_dose_gy`` of earlier sessions.
 
     The dose that is left is the smaller of the limit of a session and what the limit of all sessions leaves; 0 GBq where
-    nothing is left. Where both are equal, ``session`` is said to bind.
+    nothing is left. Where both are equal, ``session`` is said to bind. Source: that of the limit, and ``lung_dose_gy``.
 
     Raises
     ------
@@ -210,6 +212,8 @@ def activity_within_lung_limit(
 
 def counts_lung_shunt_fraction(lung_counts: float, liver_counts: float) -> float:
     """Share of the counts that lies in the lungs: lungs over lungs and liver.
+
+    Source: EANM guideline 2022, doi:10.1007/s00259-021-05600-z.
 
     Raises
     ------

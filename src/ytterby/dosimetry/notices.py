@@ -34,9 +34,14 @@ _ENERGY_TOLERANCE = 0.03
 
 
 def require_tumours_in(liver: Segment, segments: Sequence[Segment]) -> None:
-    """SegmentError naming a tumour most of which lies outside the liver, whose counts are the whole that is shared out.
+    """Nothing, where every tumour lies for the most part in the liver, whose counts are the whole that is shared out.
 
     A liver that leaves out its tumours makes every dose too high, and counts the tumours' activity twice.
+
+    Raises
+    ------
+    SegmentError
+        More than half of a tumour lies outside the liver.
     """
     for segment in segments:
         if segment.role is Role.TUMOUR:

@@ -42,6 +42,8 @@ class Correction:
 def gaussian_corrections(found: DosedCase, *, fwhm_mm: float) -> tuple[tuple[Correction, ...], tuple[Notice, ...]]:
     """Corrections of all tumours by the geometric transfer matrix of an image whose resolution is ``fwhm_mm``.
 
+    Source: Rousset, Ma, Evans, J Nucl Med 1998;39:904; from true means to dose: docs/theory/partial-volume.md.
+
     Raises
     ------
     GeometryError
@@ -67,7 +69,8 @@ def table_corrections(found: DosedCase, table: RecoveryTable) -> tuple[tuple[Cor
     """Corrections of all tumours by measured recovery coefficients, with normal tissue as what surrounds them.
 
     The diameter is that of the sphere of the tumour's volume. Counts that are given back to a tumour lie round it in the image,
-    so that the liver's whole does not change.
+    so that the liver's whole does not change. T = (M - (1 - RC) B) / RC, derived in docs/theory/partial-volume.md. A tumour for
+    which the table has no coefficient is not corrected, and told.
     """
     background_gy = _background_gy(found)
     corrections: list[Correction] = []

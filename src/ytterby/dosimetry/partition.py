@@ -128,7 +128,7 @@ def multi_tumour_partition_activity_gbq(
 ) -> float:
     """Activity that gives normal liver ``normal_dose_gy``: A = D_n (m_n + sum TN_i m_i) / (K (1 - F)(1 - R)).
 
-    For a dose of tumour i, ask for D_n = D_i / TN_i.
+    For a dose of tumour i, ask for D_n = D_i / TN_i. Source: as ``multi_tumour_partition_doses``, solved for A.
 
     Raises
     ------
@@ -147,6 +147,8 @@ def multi_tumour_partition_activity_gbq(
 def tumours_by_counts(tumours: Sequence[Compartment], normal: Compartment) -> tuple[PartitionedTumour, ...]:
     """Tumours with the T/N that an image shows: counts per mass over those of ``normal`` liver.
 
+    Source: as ``multi_tumour_partition_doses``.
+
     Raises
     ------
     DomainError
@@ -164,7 +166,8 @@ def territory_doses(
     """Mean doses of tumours and normal liver over several infusions: energies add, and every mass counts once.
 
     Each infusion is a partition model of its territory. Infusions with the same territory add up in the same tissue; different
-    territories are taken to share no tissue. ``unperfused_mass_kg`` is the liver outside all of them, without dose.
+    territories are taken to share no tissue. ``unperfused_mass_kg`` is the liver outside all of them, without dose. Derived in
+    docs/theory/compartments.md from the model of one infusion.
 
     Raises
     ------

@@ -24,6 +24,8 @@ _FRACTION_GY = 2.0
 def repair_share(*, repair_half_life_hours: float, half_life_hours: float) -> float:
     """Lea-Catcheside factor G of full decay with mono-exponential repair: T_rep / (T_rep + T_phys).
 
+    Source: Dale, Br J Radiol 1985;58:515, doi:10.1259/0007-1285-58-690-515; derived in docs/theory/radiobiology.md.
+
     Raises
     ------
     DomainError
@@ -73,6 +75,8 @@ def mean_bed_gy(
     dose_gy: FloatArray, *, alpha_beta_gy: float, repair_half_life_hours: float, half_life_hours: float
 ) -> float:
     """Mean BED over dose samples (n,) that stand for equal volumes; it is never below the BED of their mean dose.
+
+    Source: as ``bed_gy``.
 
     Raises
     ------

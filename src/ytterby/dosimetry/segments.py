@@ -214,7 +214,13 @@ def lung_rows(
     """Rows of the lungs: one dose, from the activity in both lungs and their stated mass.
 
     The activity is the lung shunt's where counts were shared out, and the image's own where it is in Bq/mL. Where several
-    segments make up the lungs, each has the share of mass and activity that it has of their volume.
+    segments make up the lungs, each has the share of mass and activity that it has of their volume. Source of D = K A / m: Kao et
+    al., EJNMMI Res 2014;4:33, doi:10.1186/s13550-014-0033-7.
+
+    Raises
+    ------
+    DomainError
+        The lung mass is not above 0.
     """
     volume_ml = sum(segment.volume_ml for segment in lungs)
     return [

@@ -26,9 +26,10 @@ _COSINE_TOLERANCE = 1e-3
 
 
 def local_deposition_gy(concentration_gbq_ml: FloatArray, options: DoseOptions) -> FloatArray:
-    """Absorbed dose when all activity of a place decays there; same shape as ``concentration_gbq_ml``.
+    """Absorbed dose (Gy) when all activity of a place decays there, D = K c / rho; same shape as ``concentration_gbq_ml``.
 
-    1 MBq/mL gives 48.22 Gy for 49.67 J/GBq and 1.03 g/mL.
+    1 MBq/mL gives 48.22 Gy for 49.67 J/GBq and 1.03 g/mL. Source: Chiesa et al., EANM dosimetry committee, EJNMMI Phys 2021;8:77,
+    doi:10.1186/s40658-021-00394-3 (local energy deposition).
     """
     density_kg_ml = options.tissue_density_g_ml / 1000.0
     return np.asarray(concentration_gbq_ml * (options.energy_j_per_gbq / density_kg_ml))

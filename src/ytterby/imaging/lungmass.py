@@ -52,7 +52,7 @@ def density_g_ml(ct_hu: FloatArray) -> FloatArray:
 
 
 def lung_mass(ct: Volume, lungs: Segment) -> LungMass:
-    """Mass of the lungs by CT: the sum over the segment of density times volume.
+    """Mass of the lungs by CT (kg): the sum over the segment of density times volume. Source: as ``density_g_ml``.
 
     The CT is sampled at the centres of the segment's voxels, divided where these are coarser than the CT's, so that the segment
     may have a grid of its own.

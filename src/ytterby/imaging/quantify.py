@@ -147,12 +147,15 @@ def relative_layer(
 
     One session: the denominator is the whole liver, and its territory does not change it. Two or more sessions on one image: the
     denominator of each is the counts in its own territory. ``tumours`` belong to the support of the map: one that reaches
-    beyond the liver has a dose there too.
+    beyond the liver has a dose there too. Gain = A (1 - R)(1 - F) / C (GBq/mL per unit of the image), C the counts of the
+    denominator times mL. Source: Chiesa et al. 2021, doi:10.1186/s40658-021-00394-3.
 
     Raises
     ------
     CalibrationError
         A denominator holds no counts.
+    GeometryError
+        A denominator lies wholly outside the image.
     SegmentError
         Several sessions share the image, and one has no territory or two territories overlap.
     """
@@ -181,7 +184,8 @@ def relative_layer(
 def absolute_layer(image: Volume, session: Session, *, half_life_hours: float) -> ActivityLayer:
     """Layer of an image in Bq/mL: decay alone, from the image's reference time to the administration.
 
-    Neither lung shunt nor residual is applied: the image has measured where the activity went.
+    Neither lung shunt nor residual is applied: the image has measured where the activity went. Gain = 1e-9 2^(t / T), t the hours
+    from administration to reference time. Theory: docs/theory/multicompartment.md.
 
     Raises
     ------
@@ -213,7 +217,13 @@ def contains(segment: Segment, points: SamplePoints) -> BoolArray:
 
 
 def require_disjoint(territories: Sequence[Segment]) -> None:
-    """SegmentError naming two territories that share voxels; activity there would be counted twice."""
+    """Nothing, where no two territories share voxels; activity there would be counted twice.
+
+    Raises
+    ------
+    SegmentError
+        Two territories overlap; it names them and the volume that they share.
+    """
     for n, one in enumerate(territories):
         for other in territories[n + 1 :]:
             shared = one.intersection(other)

@@ -51,7 +51,8 @@ class MatchedResolution:
 def quadrature_difference_mm(wide_fwhm_mm: float, narrow_fwhm_mm: float) -> float:
     """FWHM of the Gaussian that turns the narrow resolution into the wide one.
 
-    Gaussians convolve to a Gaussian whose variance is the sum of theirs, so that FWHM add in quadrature.
+    Gaussians convolve to a Gaussian whose variance is the sum of theirs, so that FWHM add in quadrature: sqrt(w^2 - v^2). Theory:
+    docs/theory/verification.md.
 
     Raises
     ------

@@ -74,7 +74,13 @@ def connected_lesions(
 
 
 def longest_diameter_mm(segment: Segment) -> float:
-    """Greatest distance between two voxel centres of the segment, plus one mean voxel width (centres end half a voxel early)."""
+    """Greatest distance between two voxel centres of the segment, plus one mean voxel width (centres end half a voxel early).
+
+    Raises
+    ------
+    SegmentError
+        The segment is empty.
+    """
     box = segment.bounding_box()
     index = np.argwhere(segment.mask[box]) + [side.start for side in box]
     points = segment.grid.positions_mm(index)

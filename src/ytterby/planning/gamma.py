@@ -77,7 +77,14 @@ def gamma_result(
 ) -> GammaResult | None:
     """Share of the voxels ``where`` with a gamma of 1 or less; None where there is no voxel or no dose.
 
-    The dose difference is ``criterion.dose_fraction`` of the greatest reference dose among them.
+    The dose difference is ``criterion.dose_fraction`` of the greatest reference dose among them. Source: as ``gamma_index``.
+
+    Raises
+    ------
+    GeometryError
+        The volumes lie on different grids.
+    DomainError
+        A criterion is not above 0.
     """
     n = int(np.count_nonzero(where))
     greatest_gy = float(np.max(reference.array[where])) if n else 0.0

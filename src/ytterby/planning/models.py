@@ -113,7 +113,15 @@ class PlannedSession:
 
     @property
     def lung_gy_per_gbq(self) -> float | None:
-        """Lung dose per GBq administered: K F (1 - R) / m; None without a lung mass."""
+        """Lung dose per GBq administered: K F (1 - R) / m; None without a lung mass.
+
+        Source: as ``dosimetry.lung.lung_dose_gy``.
+
+        Raises
+        ------
+        DomainError
+            The lung mass is not above 0.
+        """
         if self.lung_mass_kg is None:
             return None
         return self.energy_j_per_gbq * self.lung_activity_fraction / positive(self.lung_mass_kg, "lung_mass_kg")
@@ -142,12 +150,24 @@ class PlanLine:
         non_negative(self.value_per_gbq, f"{self.quantity} per GBq")
 
     def at(self, activity_gbq: float) -> Amount:
-        """The quantity at an activity."""
+        """The quantity at an activity, in its own unit.
+
+        Raises
+        ------
+        DomainError
+            The activity is below 0, or the quantity is too large to be a number.
+        """
         amount = self.value + self.value_per_gbq * non_negative(activity_gbq, "activity_gbq")
         return Amount(finite(amount, str(self.quantity)), self.quantity.unit)
 
     def activity_gbq(self, value: float) -> float | None:
-        """Activity at which the quantity is ``value``; below 0 where it is more already, None where no activity changes it."""
+        """Activity at which the quantity is ``value``; below 0 where it is more already, None where no activity changes it.
+
+        Raises
+        ------
+        DomainError
+            The activity is too large to be a number.
+        """
         if self.value_per_gbq <= 0.0:
             return None
         return finite((value - self.value) / self.value_per_gbq, f"activity for {self.quantity}")

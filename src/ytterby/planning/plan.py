@@ -116,7 +116,7 @@ def model_plan(model: ModelLines, targets: Sequence[Aim], *, limits: Sequence[Ai
     Notes
     -----
     Each quantity is g + s A. A target v needs A >= (v - g) / s, a limit v allows A <= (v - g) / s; the greatest need and the
-    least allowance decide.
+    least allowance decide. Derived in docs/theory/planning.md; sources of the models: ``planning.models.plan_models``.
     """
     if not targets and not limits:
         raise ConfigurationError(

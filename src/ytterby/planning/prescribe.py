@@ -52,7 +52,8 @@ def treatment_window(
     Notes
     -----
     V 2^(-t/T) lies in [A (1 - tolerance), A (1 + tolerance)] for t from T log2(V / A_max) to T log2(V / A_min); cut to
-    [0, latest]. With limits, A_max is the smaller of A (1 + tolerance) and the greatest activity that they allow.
+    [0, latest]. With limits, A_max is the smaller of A (1 + tolerance) and the greatest activity that they allow. Derived from
+    the law of decay in docs/theory/planning.md.
     """
     tolerance = fraction(tolerance_fraction, "tolerance_fraction")
     vial = positive(vial_gbq, "vial_gbq")
@@ -86,7 +87,8 @@ def activity_window(
 ) -> TreatmentWindow:
     """Times after calibration at which a vial holds at least ``least_gbq`` and at most ``most_gbq``; None: no such bound.
 
-    ``activity_gbq`` is the wanted activity, for ``nominal_hours``. Without a bound the window ends where the shelf life does.
+    ``activity_gbq`` is the wanted activity, for ``nominal_hours``. Without a bound the window ends where the shelf life does. As
+    ``treatment_window``: from T log2(V / most) to T log2(V / least), derived in docs/theory/planning.md.
 
     Raises
     ------

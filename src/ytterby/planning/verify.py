@@ -247,7 +247,7 @@ def unmatched_segments(predicted: CaseDose, delivered: CaseDose) -> tuple[Unmatc
 
 
 def lesion_agreement(pairs: Sequence[SegmentPair]) -> LesionAgreement:
-    """Agreement of the mean doses of all tumours among ``pairs``."""
+    """Agreement of the mean doses (Gy) of all tumours among ``pairs``; sources: ``planning.agreement``."""
     tumours = [pair for pair in pairs if pair.role is Role.TUMOUR]
     dosed = [pair for pair in tumours if min(pair.predicted.mean_dose_gy, pair.delivered.mean_dose_gy) > 0.0]
 
@@ -301,7 +301,13 @@ def beyond_limits(
 def pair_notices(
     predicted: CaseDose, delivered: CaseDose, pairs: Sequence[SegmentPair], *, ratio: float
 ) -> tuple[Notice, ...]:
-    """What a reader has to know of two cases before the numbers are used: what differs between them besides the dose."""
+    """What a reader has to know of two cases before the numbers are used: what differs between them besides the dose.
+
+    Raises
+    ------
+    DomainError
+        The two cases have no segment of the same name and role in common.
+    """
     found = []
     if abs(ratio - 1.0) > _SAME_ACTIVITY_FRACTION:
         text = (

@@ -147,7 +147,8 @@ def vial_table(
 
     A vial that is given as a whole is in its window where it holds the wanted activity within the tolerance and passes no limit
     of the plan that the model knows; without a tolerance, where it reaches every target and passes no limit. One from which the
-    dose is drawn is in its window where it holds at least the wanted activity. All within the shelf life.
+    dose is drawn is in its window where it holds at least the wanted activity. All within the shelf life. Theory:
+    docs/theory/planning.md.
 
     Raises
     ------

@@ -109,7 +109,9 @@ def dose_maps(predicted: Volume, delivered: Volume, *, region: Segment) -> DoseM
 
 
 def voxel_agreement(maps: DoseMaps, segment: Segment, *, ratio: float = 1.0) -> VoxelAgreement | None:
-    """Figures of one segment's voxels; None where the delivered map shows nothing of it.
+    """Figures of one segment's voxels (Gy and shares); None where the delivered map shows nothing of it.
+
+    They are defined in docs/theory/verification.md.
 
     ``ratio`` multiplies the predicted dose first: delivered over predicted net activity, to compare distributions alone.
     """
