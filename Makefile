@@ -56,7 +56,8 @@ slow: $(READY)
 	$(BIN)/python -m pytest -n $(WORKERS) -m slow tests
 
 bench: $(READY)
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/environments.py
+	$(BIN)/python benchmarks/run.py --note "$(NOTE)"
 
 docs: $(READY)
 	$(BIN)/mkdocs build --strict

@@ -1,7 +1,7 @@
 """Environments of the peers that do not fit beside Ytterby: ``benchmarks/peers/.venv-NAME`` from ``benchmarks/peers/NAME.txt``.
 
-``make bench`` runs it before the benchmark. It uses uv where there is one, venv and pip where not. A peer that cannot be installed
-is told, with the reason, and the benchmark goes on without it.
+``make bench`` runs it before the benchmark. It uses uv where there is one, venv and pip where not. A peer that cannot be
+installed is told, with the reason, and the benchmark goes on without it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A full case, as a clinic has it: SPECT 128^3, CT 512 x 512 x 120, liver, perfused volume, ten lesions, both engines.
 
-Run as a script it makes the case in memory, does one part of it several times in one process on one core, and prints one JSON
-object: seconds (by the wall clock, and of the processor) of the first run, which fills caches, and of the later ones, and the
-greatest memory. The parts: ``whole``, with all files written, and ``dosimetry``, the doses alone (both engines, histograms,
+Run as a script it makes the case in memory, does one part of it several times in one process, and prints one JSON object: seconds
+(by the wall clock, and of the processor in all threads together) of the first run, which fills caches, and of the later ones, and
+the greatest memory. The parts: ``whole``, with all files written, and ``dosimetry``, the doses alone (both engines, histograms,
 uncertainty), nothing written.
 
     python benchmarks/full_case.py [--small] [--part whole|dosimetry] [--runs N]
@@ -137,13 +137,15 @@ def measured(kind: str, *, runs: int) -> dict[str, Any]:
         answer = json.loads(done.stdout.splitlines()[-1])
         found["parts"][part] = {"what": what, **answer}
         seconds, peak = answer["warm_seconds"]["median"], answer["peak_mib"]
+        processor_seconds = answer["warm_processor_seconds"]["median"]
         print(f"full case, {what}: {seconds:.2f} s warm, peak {peak} MiB", flush=True)
         if kind == "full":
             found["targets"].append(
                 {
                     "what": f"Full case, {what}: under {TARGET_SECONDS:g} s on one core, warm",
-                    "measured": f"{seconds:.2f} s ({answer['warm_processor_seconds']['median']:.2f} s of the processor)",
-                    "met": seconds < TARGET_SECONDS,
+                    "measured": f"{seconds:.2f} s ({processor_seconds:.2f} s of the processor)",
+                    "met": max(seconds, processor_seconds)
+                    < TARGET_SECONDS,  # more than one core would show in the latter
                 }
             )
             if peak is not None:
@@ -163,8 +165,6 @@ def main() -> None:
     parser.add_argument("--part", choices=tuple(PARTS), default="whole")
     parser.add_argument("--runs", type=int, default=3, help="runs after the first")
     arguments = parser.parse_args()
-    if hasattr(os, "sched_setaffinity"):  # one core, whatever threads a library starts
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     begin = time.perf_counter()
     from ytterby.dosimetry.accuracy import assessed
     from ytterby.dosimetry.case import case_dose

@@ -1,6 +1,7 @@
 """Benchmarks against the peers, side by side: ``make bench``. Writes results.json and results.md beside this file.
 
-Same input, same ties, one thread, outputs compared in the same run. A slower result stays in the table.
+Same input, same ties, one thread, outputs compared in the same run. A slower result stays in the table, and so does a target that
+was missed; outputs that differ make the run fail. Nothing is installed here: environments.py does that.
 """
 
 from __future__ import annotations
@@ -24,13 +25,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import dvh_case
+import full_case
 from cases import CASES, Case, first_use
+from page import page
 from timing import as_record, cold, warm
 
+# The slow ones, the peers' histograms and the full case, are run less often than the rest.
+SLOW_RUNS = {"full": 5, "small": 1}
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 LIBRARIES = ("numpy", "scipy", "numba", "pandas", "lifelines", "scikit-learn", "simpleitk")
-MEASURED = ("errors.py", "model", "imaging", "stats")
+MEASURED = ROOT / "src" / "ytterby"  # all of it: a full case passes through most rooms
 
 
 def main() -> int:
@@ -41,15 +47,22 @@ def main() -> int:
         return 0
     before = os.getloadavg()
     kind = "small" if arguments.small else "full"
+    slow_runs = min(arguments.runs, SLOW_RUNS[kind])
     rows = [
         _row(case, size, runs=arguments.runs, cold_runs=arguments.cold_runs)
         for case in CASES
         for size in case.sizes[kind]
     ]
+    histograms = dvh_case.rows(kind, runs=arguments.runs, peer_runs=slow_runs)
+    for row in histograms:
+        print(_said(row), flush=True)
+    rows += histograms
+    full = full_case.measured(kind, runs=slow_runs)
+    targets = [*(row["target"] for row in rows if "target" in row), *full["targets"]]
     results = {
         "what": "Ytterby beside its peers: same input, one thread, outputs compared",
         "commit": _git("rev-parse", "HEAD"),
-        "uncommitted_changes": bool(_git("status", "--porcelain", "--", *(f"src/ytterby/{name}" for name in MEASURED))),
+        "uncommitted_changes": bool(_git("status", "--porcelain", "--", str(MEASURED))),
         "source_sha256": _source_digest(),
         "sizes": kind,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
@@ -61,15 +74,21 @@ def main() -> int:
             "load_after": [round(load, 2) for load in os.getloadavg()],
             "note": arguments.note,
         },
+        "peer_versions": {row["case"]: row["peer_versions"] for row in rows if "peer_versions" in row},
+        "targets": targets,
         "rows": rows,
+        "full_case": full["parts"],
     }
     arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    (arguments.out / "results.md").write_text(_page(results), encoding="utf-8")
+    (arguments.out / "results.md").write_text(page(results), encoding="utf-8")
     print(f"{len(rows)} rows in {arguments.out / 'results.md'}")
+    for target in targets:
+        print(f"{'met' if target['met'] else 'MISSED'}: {target['what']}: {target['measured']}")
     disagreeing = [row for row in rows if not row["agrees"]]
     for row in disagreeing:
-        print(f"outputs differ: {row['case']} at {row['size']}: {row['differences']}", file=sys.stderr)
+        why = row.get("not_compared") or row["differences"]
+        print(f"outputs differ: {row['case']} at {row['size']}: {why}", file=sys.stderr)
     return 1 if disagreeing else 0
 
 
@@ -93,7 +112,6 @@ def _row(case: Case, size: str, *, runs: int, cold_runs: int) -> dict[str, Any]:
         ours, peer = case.ours(data), case.peer(data)
         differences = case.agreement(ours(), peer())
         our_seconds, peer_seconds = warm(ours, peer, runs=runs)
-    print(f"{case.name} {size}: ours {our_seconds.median:.4f} s, peer {peer_seconds.median:.4f} s", flush=True)
     row: dict[str, Any] = {
         "case": case.name,
         "what": case.what,
@@ -103,15 +121,32 @@ def _row(case: Case, size: str, *, runs: int, cold_runs: int) -> dict[str, Any]:
         "warm_seconds": {"ours": as_record(our_seconds), "peer": as_record(peer_seconds)},
         "warm_ratio_ours_over_peer": round(our_seconds.median / peer_seconds.median, 4),
         "differences": differences,
-        "limit": case.limit,
+        "limits": dict.fromkeys(differences, case.limit),
         "agrees": max(differences.values()) <= case.limit,
     }
+    print(_said(row), flush=True)
+    if size in case.times_faster:
+        least, times = case.times_faster[size], peer_seconds.median / our_seconds.median
+        what = f"{case.what} {size}: at least {least:g} times faster than {case.peer_name}"
+        row["target"] = {"what": what, "measured": f"{times:.1f} times", "met": times >= least}
     if cold_runs:
         sides = {side: cold(HERE / "run.py", case.name, side, size=size, runs=cold_runs) for side in ("ours", "peer")}
-        row["cold_seconds"] = {side: as_record(value) for side, value in sides.items()}
+        row["cold_seconds"] = {
+            side: {part: as_record(getattr(value, part)) for part in ("imports", "first_call")}
+            for side, value in sides.items()
+        }
         totals = {side: value.imports.median + value.first_call.median for side, value in sides.items()}
         row["cold_ratio_ours_over_peer"] = round(totals["ours"] / totals["peer"], 4)
+        row["peak_mib"] = {side: value.peak_mib and round(value.peak_mib, 1) for side, value in sides.items()}
     return row
+
+
+def _said(row: dict[str, Any]) -> str:
+    """A row in one line, while the next is being measured."""
+    seconds = {side: f"{value['median']:.4f} s" for side, value in row["warm_seconds"].items()}
+    if "not_compared" in row:
+        return f"{row['case']} {row['size']}: ours {seconds['ours']}; {row['peer']} was left out: {row['not_compared']}"
+    return f"{row['case']} {row['size']}: ours {seconds['ours']}, peer {seconds['peer']}"
 
 
 def _git(*words: str) -> str:
@@ -122,63 +157,9 @@ def _git(*words: str) -> str:
 def _source_digest() -> str:
     """SHA-256 over the source files that were measured: what the commit cannot say where there are uncommitted changes."""
     digest = hashlib.sha256()
-    for name in MEASURED:
-        place = ROOT / "src" / "ytterby" / name
-        for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
-            digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
+    for path in sorted(MEASURED.rglob("*.py")):
+        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
-
-
-def _page(results: dict[str, Any]) -> str:
-    machine = results["machine"]
-    changes = " with uncommitted changes" if results["uncommitted_changes"] else ""
-    lines = [
-        "# Benchmarks",
-        "",
-        "Written by `make bench`. Same input, one thread, outputs compared in the same run; times in milliseconds as",
-        "minimum / median / maximum. A ratio below 1 means that Ytterby is faster.",
-        "",
-        f"Commit `{results['commit'][:12] or 'unknown'}`{changes}; source digest `{results['source_sha256'][:12]}`;",
-        ", ".join(f"{name} {number}" for name, number in results["versions"].items()) + ";",
-        f"{machine['system']} {machine['architecture']}, {machine['processors']} processors,"
-        f" load {machine['load_before'][0]} before and {machine['load_after'][0]} after."
-        + (f" {machine['note']}" if machine["note"] else ""),
-        "",
-        "## Warm (later calls in one process)",
-        "",
-        "| what | n | ours | peer | ratio | peer is | greatest relative difference of outputs |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for row in results["rows"]:
-        differences = ", ".join(f"{name} {value:.1e}" for name, value in row["differences"].items())
-        verdict = "" if row["agrees"] else f" **more than {row['limit']:g}**"
-        times = " | ".join(_milliseconds(row["warm_seconds"][side]) for side in ("ours", "peer"))
-        ratio = row["warm_ratio_ours_over_peer"]
-        lines.append(
-            f"| {row['what']} | {row['size']} | {times} | {ratio:.3g} | {row['peer']} | {differences}{verdict} |"
-        )
-    if any("cold_seconds" in row for row in results["rows"]):
-        lines += [
-            "",
-            "## Cold (first use in a new process, numpy loaded; numba has nothing cached and compiles in the first call)",
-            "",
-            "| what | n | ours: imports | ours: first call | peer: imports | peer: first call | ratio of the sums |",
-            "|---|---|---|---|---|---|---|",
-        ]
-        for row in results["rows"]:
-            cells = []
-            for side in ("ours", "peer"):
-                cells += [_milliseconds(row["cold_seconds"][side][part]) for part in ("imports", "first_call")]
-            lines.append(
-                f"| {row['what']} | {row['size']} | {' | '.join(cells)} | {row['cold_ratio_ours_over_peer']:.3g} |"
-            )
-    notes = {row["what"]: row["note"] for row in results["rows"] if row["note"]}
-    lines += ["", "## Notes", "", *(f"- {what}: {note}." for what, note in notes.items()), ""]
-    return "\n".join(lines)
-
-
-def _milliseconds(seconds: dict[str, float]) -> str:
-    return " / ".join(f"{1000 * seconds[name]:.3g}" for name in ("minimum", "median", "maximum"))
 
 
 if __name__ == "__main__":

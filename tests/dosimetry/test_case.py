@@ -332,8 +332,21 @@ def test_counts_and_bq_ml_sessions_add_up() -> None:
 
 def test_an_energy_constant_of_another_nuclide_is_told() -> None:
     holmium = replace(SESSION, device=Device.HOLMIUM)
-    dose, _, _ = dosed("P1", imaged(holmium), [LIVER], options=OPTIONS)
+    near = replace(OPTIONS, energy_j_per_gbq=16.5)
+    dose, _, _ = dosed("P1", imaged(holmium), [LIVER], options=near)
     assert "energy_constant" in {notice.code for notice in dose.notices}
+    # That of 90Y would make its doses three times too high, and 0.9336 is MeV, not joule.
+    with pytest.raises(CalibrationError, match=r"holmium microspheres carry Ho-166, whose decays release 15\.53 J/GBq"):
+        dosed("P1", imaged(holmium), [LIVER], options=OPTIONS)
+    with pytest.raises(CalibrationError, match=r"options\.energy_j_per_gbq is|energy_j_per_gbq is 0\.9336"):
+        dosed("P1", imaged(), [LIVER], options=replace(OPTIONS, energy_j_per_gbq=0.9336))
+
+
+def test_an_image_that_is_mostly_below_0_is_no_image_of_counts() -> None:
+    image = counts()
+    negative = image.with_array(np.where(LIVER.mask & ~TUMOUR.mask, -50.0, image.array))
+    with pytest.raises(CalibrationError, match="this is no image of counts"):
+        dosed("P1", imaged(image=negative), [LIVER, TUMOUR], options=OPTIONS)
 
 
 def test_two_lung_segments_share_one_mass() -> None:

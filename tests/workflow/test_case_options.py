@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ytterby.errors import ConfigurationError, DomainError, InconsistentStudy
+from ytterby.errors import ConfigurationError, DomainError, FileFormatError, InconsistentStudy
+from ytterby.files.resultfolder import read_case_result
 from ytterby.workflow.case import load_case, run_case
 from ytterby.workflow.simulate import simulate_patient
 
@@ -156,9 +157,39 @@ def test_the_same_case_gives_the_same_bytes_with_everything_on(patient: Path, tm
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
 
 
+def test_parameters_are_recorded_and_files_belong_together(patient: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run_case(load_case(changed(patient, "stated.yaml", uncertainty=UNCERTAINTY)), out)
+    record = json.loads((out / "case.json").read_text())
+    assert record["parameters"]["partial_volume"] == {"method": "gaussian", "fwhm_mm": 12.0}
+    assert {key: record["parameters"]["uncertainty"][key] for key in UNCERTAINTY} == UNCERTAINTY
+    assert "fwhm mm 12" in (out / "report.html").read_text()
+    assert read_case_result(out).dose.patient_id == record["patient_id"]
+    # A run that has no budgets leaves none of an earlier run's beside its doses.
+    run_case(load_case(changed(patient, "plain.yaml", uncertainty=None, partial_volume=None)), out)
+    assert not (out / "uncertainty.csv").exists()
+    # Doses and map of two runs are refused.
+    other = tmp_path / "other"
+    sessions = yaml.safe_load(patient.read_text())["sessions"]
+    sessions[0]["administered_activity_gbq"] *= 1.1
+    run_case(load_case(changed(patient, "more.yaml", sessions=sessions, uncertainty=None)), other)
+    (out / "dose.nii.gz").write_bytes((other / "dose.nii.gz").read_bytes())
+    with pytest.raises(FileFormatError, match=r"out/dose\.nii\.gz: the file is not the one that was written"):
+        read_case_result(out)
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
+        ({"uncertainty": {"fwhm_mm": 6}}, r"FWHM is 12 mm in partial_volume, 6 mm in uncertainty"),
+        ({"uncertainty": {"fwhm_mm": 12, "activity_fraction": 5}}, r"uncertainty\.activity_fraction: lies outside"),
+        ({"uncertainty": {"fwhm_mm": 12, "noise_fraction": 10}}, r"uncertainty\.noise_fraction: lies outside"),
+        ({"uncertainty": {"fwhm_mm": 12, "registration_mm": 30}}, r"uncertainty\.registration_mm: lies outside"),
+        ({"uncertainty": {"fwhm_mm": 1.2}, "partial_volume": None}, r"uncertainty\.fwhm_mm: lies outside"),
+        (
+            {"partial_volume": {"method": "gaussian", "fwhm_mm": 12, "table": "all.yaml"}},
+            "uses one of fwhm_mm and table",
+        ),
         ({"uncertainty": {"fwhm_mm": 12, "draws": 500}}, "draws and seed belong together"),
         ({"uncertainty": {"fwhm_mm": 12, "delineation_fwhm_mm": 3}}, "stated by half"),
         (

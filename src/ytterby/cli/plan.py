@@ -71,7 +71,7 @@ def _show_presets(*, as_json: bool) -> None:
         for row in guideline.rows:
             least = "" if row.least is None else f"at least {row.least}"
             most = "" if row.most is None else f"at most {row.most}"
-            condition = f", if {row.condition}" if row.condition else ""
+            condition = f", {row.condition}" if row.condition else ""
             mark = "" if row.verified else "   (not verified)"
             typer.echo(
                 f"    {row.row_id}: {row.quantity} {' and '.join(x for x in (least, most) if x)}{condition}{mark}"

@@ -88,16 +88,16 @@ def assessed(found: DosedCase, stated: Accuracy) -> DosedCase:
     intervals = _intervals(found, by_name, inputs, stated)
     for interval in intervals.values():
         notices += interval.notices
-    if inputs.left_out:
-        text = f"The uncertainties leave out what the case does not state: {', '.join(inputs.left_out)}."
-        notices.append(Notice("uncertainty_terms_left_out", text))
+    notices += _left_out_notices(stated, inputs)
     dose = replace(
         dose,
         doses=tuple(
             _with_uncertainty(row, budgets.get(name), corrected.get(name), intervals.get(name))
             for name, row in rows.items()
         ),
-        single_compartment=tuple(_single_uncertainty(row, found.sessions, inputs) for row in dose.single_compartment),
+        single_compartment=tuple(
+            _single_uncertainty(row, found.sessions, stated.inputs) for row in dose.single_compartment
+        ),
         lungs=tuple(_lung_uncertainty(row, found.sessions, inputs) for row in dose.lungs),
         budgets=tuple(budgets.values()),
         corrected_budgets=tuple(corrected.values()),
@@ -105,6 +105,25 @@ def assessed(found: DosedCase, stated: Accuracy) -> DosedCase:
         notices=(*dose.notices, *notices),
     )
     return replace(found, dose=dose)
+
+
+def _left_out_notices(stated: Accuracy, inputs: UncertaintyInputs) -> list[Notice]:
+    """What the uncertainties leave out: what is not stated, what plays no part in these images, an interval that cannot be."""
+    assert stated.inputs is not None
+    notices = []
+    if stated.inputs.left_out:
+        text = f"The uncertainties leave out what the case does not state: {', '.join(stated.inputs.left_out)}."
+        notices.append(Notice("uncertainty_terms_left_out", text))
+    without = [term for term in inputs.left_out if term not in stated.inputs.left_out]
+    if without:
+        text = (
+            f"An image in Bq/mL has measured what arrived: {', '.join(without)} play no part in its doses' uncertainty."
+        )
+        notices.append(Notice("uncertainty_terms_not_used", text))
+    if stated.draws is not None and stated.fwhm_mm is None:
+        text = "Draws are stated, but no interval is made: it needs partial_volume with method gaussian."
+        notices.append(Notice("no_interval", text))
+    return notices
 
 
 def _size_notices(found: DosedCase, stated: Accuracy) -> list[Notice]:
@@ -168,6 +187,9 @@ def _measured_budgets(found: DosedCase, inputs: UncertaintyInputs) -> dict[str, 
     for role in (Role.NORMAL_LIVER, Role.PERFUSED_NORMAL):
         surrounding_gy = joint_mean_dose_gy([row for row in found.dose.doses if row.role is role]) or surrounding_gy
     grid = found.activity.grids[0]
+    # Activity that counts shared out: what a segment's counts err by is in this whole too.
+    counted = any(layer.image.quantity is Quantity.COUNTS for layer in found.activity.layers)
+    shared_gbq = math.fsum(session.liver_activity_gbq for session in found.sessions) if counted else 0.0
     budgets = {}
     for result in found.results:
         row = result.dose
@@ -180,11 +202,13 @@ def _measured_budgets(found: DosedCase, inputs: UncertaintyInputs) -> dict[str, 
                 inputs=inputs,
                 deliveries=_deliveries(result, found.sessions),
                 image=grid,
+                counts_share_fraction=result.activity_gbq / shared_gbq if shared_gbq > 0 else 0.0,
             )
     for row in found.dose.doses:
         if row.role is Role.LUNGS and row.mean_dose_gy > 0 and found.dose.lungs:
             budgets[row.segment] = _lung_budget(row.segment, row.mean_dose_gy, found.sessions, inputs)
-    return budgets
+    # A dose about which nothing is stated has no uncertainty, rather than one of 0.
+    return {name: budget for name, budget in budgets.items() if budget.terms}
 
 
 def _corrected_budgets(

@@ -41,6 +41,9 @@ __all__ = ["DosedCase", "ImagedSessions", "case_dose"]
 _ORDER = (Role.LIVER, Role.PERFUSED, Role.TUMOUR, Role.NORMAL_LIVER, Role.PERFUSED_NORMAL, Role.OTHER)
 
 
+_MOST_NEGATIVE_FRACTION = 0.25
+
+
 @dataclass(frozen=True, eq=False)
 class ImagedSessions:
     """An image and the sessions whose activity it stands for; ``half_life_hours`` of the nuclide that was imaged or given."""
@@ -195,6 +198,12 @@ def _layer(
     image, removed_fraction = non_negative_counts(part.image)
     territories = [_territory(session, segments) for session in part.sessions]
     told = liver_in_view_notices(image, liver, part.sessions)
+    if removed_fraction > _MOST_NEGATIVE_FRACTION:
+        raise CalibrationError(
+            f"samples below 0 hold {removed_fraction:.0%} as many counts as the others: this is no image of counts",
+            where=part.image.source or "the image",
+            remedy="check the image, its rescale slope and intercept, and its unit",
+        )
     if removed_fraction > 1e-3:
         told.append(
             Notice("negative_counts", f"Samples below 0 were set to 0; they held {removed_fraction:.2%} of the counts.")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ytterby.dosimetry.segments import SegmentResult
-from ytterby.errors import SegmentError
+from ytterby.errors import CalibrationError, SegmentError
 from ytterby.imaging.sample import sample_linear
 from ytterby.model.dose import DoseOptions, Notice
 from ytterby.model.segment import Role, Segment
@@ -31,6 +31,7 @@ _MOST_OUTSIDE_FRACTION = 0.5
 _LIVER_CUT_FRACTION = 0.01
 # The constants in use differ by 1.2 % among each other (docs/theory/compartments.md).
 _ENERGY_TOLERANCE = 0.03
+_ENERGY_REFUSED = 0.10
 
 
 def require_tumours_in(liver: Segment, segments: Sequence[Segment]) -> None:
@@ -113,6 +114,13 @@ def energy_notices(sessions: Sequence[Session], options: DoseOptions) -> list[No
     for device in dict.fromkeys(session.device for session in sessions):
         nuclide = MICROSPHERES[device].nuclide
         expected = energy_j_per_gbq(nuclide)
+        if abs(options.energy_j_per_gbq / expected - 1.0) > _ENERGY_REFUSED:
+            raise CalibrationError(
+                f"energy_j_per_gbq is {options.energy_j_per_gbq:g}, and {device.value} microspheres carry {nuclide.name}, whose "
+                f"decays release {expected:.4g} J/GBq",
+                where="options.energy_j_per_gbq",
+                remedy="state the energy of all decays of 1 GBq in joule (90Y: 49.38 to 50)",
+            )
         if abs(options.energy_j_per_gbq / expected - 1.0) > _ENERGY_TOLERANCE:
             text = (
                 f"energy_j_per_gbq is {options.energy_j_per_gbq:g}, but {device.value} microspheres carry {nuclide.name}, whose "

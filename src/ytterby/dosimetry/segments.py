@@ -227,7 +227,7 @@ def lung_rows(
         SegmentDose(
             segment=segment.name,
             role=segment.role,
-            method=f"{segment.method}; dose from the activity in both lungs over their stated mass",
+            method=f"{segment.method}; dose from the activity in both lungs over their mass ({options.lung_mass_source})",
             volume_ml=segment.volume_ml,
             mass_kg=lung_mass_kg * segment.volume_ml / volume_ml,
             activity_fraction=activity_gbq / net_gbq * segment.volume_ml / volume_ml,

@@ -96,27 +96,33 @@ def measured_dose_budget(
     inputs: UncertaintyInputs,
     deliveries: Sequence[Delivery],
     image: Grid,
+    counts_share_fraction: float = 0.0,
 ) -> UncertaintyBudget:
     """Budget of a mean dose that is not corrected for partial volume; its bias by partial volume is no part of it.
 
     The dose is counts over mass: the mass goes with the volume, the counts with the image's value on the boundary, which for a
     sphere of mean M in surroundings of B is B + (T - B) phi/2 with T = B + (M - B) / RC. Works for any segment that has a volume.
+
+    ``counts_share_fraction`` is the segment's share f of the counts that share out the activity (0 for an image in Bq/mL): what
+    the segment's counts err by is in the whole as well, so that 1 - f of it stays. The whole liver (f = 1) has the activity
+    that was given, whatever the image shows, and the uncertainty of its mass.
     """
+    kept = 1.0 - min(1.0, non_negative(counts_share_fraction, "counts_share_fraction"))
     positive(mean_gy, "mean_gy")
     sphere = _Sphere(volume_ml, inputs, image)
-    relative = _image_terms(inputs, volume_ml)
+    relative = {term: kept * value for term, value in _image_terms(inputs, volume_ml).items()}
     lines: list[tuple[str, float, str]] = []
     contrast, loss = (mean_gy - surrounding_gy) / mean_gy, 0.0
     gross = volume_sd_fraction(volume_ml, boundary_sd_mm=inputs.boundary_sd_mm)
     if "volume" not in inputs.left_out:
-        counts = 1.0 - contrast + contrast * sphere.edge / sphere.recovery
+        counts = kept * (1.0 - contrast + contrast * sphere.edge / sphere.recovery)
         lines += [
             ("volume", abs(counts - 1.0) * gross, ""),
             *_volume_parts(gross, counts_fraction=counts, recovery_fraction=0.0),
         ]
     if inputs.registration_mm is not None:
-        lines.append(("registration", abs(contrast) * sphere.registration(inputs.registration_mm), ""))
-        loss = contrast * sphere.registration_loss(inputs.registration_mm)
+        lines.append(("registration", kept * abs(contrast) * sphere.registration(inputs.registration_mm), ""))
+        loss = kept * contrast * sphere.registration_loss(inputs.registration_mm)
     lines += [(term, value, "") for term, value in (relative | delivery_fractions(inputs, deliveries)).items()]
     # The resolution plays no part in a dose that is not corrected for it.
     left_out = tuple(term for term in inputs.left_out if term != "recovery")

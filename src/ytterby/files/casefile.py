@@ -29,6 +29,7 @@ from ytterby.files.treatmentfields import (
     Radiobiology,
     Uncertainty,
     check_image,
+    one_resolution,
 )
 from ytterby.files.verifyrequest import VerifyRequest
 from ytterby.files.yamlfile import read_yaml
@@ -117,6 +118,7 @@ class CaseFile(FileModel):
 
     @model_validator(mode="after")
     def _lungs_fit(self) -> Self:
+        one_resolution(self.partial_volume, self.uncertainty)
         roles = set() if self.segments is None else {role for _, role in self.segments.roles.pairs()}
         roles |= {part.segment_role for part in self.derived}
         if self.options.lung_mass_kg == FROM_CT and (self.ct is None or Role.LUNGS not in roles):

@@ -45,6 +45,9 @@ __all__ = [
 AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
 
+_MOST_GBQ = 100.0
+
+
 class FileModel(BaseModel):
     """A mapping of a YAML file: every key is known, nothing can be changed after reading."""
 
@@ -82,6 +85,14 @@ def _activity(value: object) -> object:
         return parse_quantity(value, "gbq")
     except DomainError as error:
         raise refused(error.what, error.remedy) from error
+
+
+def _plausible_activity(value: float) -> float:
+    if value > _MOST_GBQ:
+        raise refused(
+            f"{value:g} GBq is more than any vial holds", "check the unit: 3900 MBq is written 3.9, or '3900 MBq'"
+        )
+    return value
 
 
 def _moment(value: object, info: ValidationInfo) -> datetime:
@@ -149,7 +160,7 @@ Whole = Annotated[int, Field(strict=True)]
 Text = Annotated[str, Field(strict=True, min_length=1, max_length=200), AfterValidator(_plain)]
 Identifier = Annotated[str, Field(strict=True, min_length=1, max_length=64), AfterValidator(_identifier)]
 Names = Annotated[tuple[Text, ...], BeforeValidator(_as_list)]
-ActivityGbq = Annotated[Positive, BeforeValidator(_activity)]
+ActivityGbq = Annotated[Positive, BeforeValidator(_activity), AfterValidator(_plausible_activity)]
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 ExistingPath = Annotated[Path, BeforeValidator(_existing)]
 SchemaOne = Annotated[Whole, AfterValidator(_schema_one)]

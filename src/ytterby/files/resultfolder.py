@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from dataclasses import dataclass, field
@@ -53,6 +54,7 @@ class CaseResult:
     simulated: bool
     software: str
     segments_path: Path
+    devices: tuple[str, ...]
     inputs: tuple[Path, ...]
 
     @property
@@ -120,6 +122,10 @@ class _Balance(_Record):
     recovered_fraction: Number | None = None
 
 
+class _Session(_Record):
+    device: Text
+
+
 class _Warning(_Record):
     code: Text
     message: _LONG
@@ -133,10 +139,13 @@ class _Case(_Record):
     options: _Options
     image: _Image
     doses: Annotated[tuple[_Row, ...], Field(min_length=1, max_length=10_000)]
+    sessions: Annotated[tuple[_Session, ...], Field(max_length=1000)] = ()
     activity_balance: _Balance
     warnings: Annotated[tuple[_Warning, ...], Field(max_length=10_000)]
+    files: Annotated[dict[Text, Text], Field(max_length=100)] = {}
 
 
+_HASHED = ("doses.csv", "dvh.csv", "dose.nii.gz")
 _DVH_COLUMNS = (
     Column("segment", Kind.TEXT, "name of the segment"),
     Column("role", Kind.CATEGORY, "role of the segment", categories=tuple(Role)),
@@ -174,6 +183,7 @@ def read_case_result(folder: Path) -> CaseResult:
         raise FileFormatError(
             "nothing was administered but residual", where=_shown(folder, "case.json"), remedy=_REMEDY
         )
+    _check_files(folder, record)
     _check_table(folder, record)
     volumes_ml = {row.segment: row.volume_ml for row in record.doses}
     options = record.options
@@ -199,8 +209,25 @@ def read_case_result(folder: Path) -> CaseResult:
         record.simulated,
         f"{record.software.name} {record.software.version}",
         folder / "segments.dcm",
+        tuple(sorted({session.device for session in record.sessions})),
         tuple(folder / name for name in ("case.json", "doses.csv", "dvh.csv", "dose.nii.gz", "segments.dcm")),
     )
+
+
+def _check_files(folder: Path, record: _Case) -> None:
+    """FileFormatError naming a file that is not the one that the case wrote beside case.json."""
+    for name, digest in record.files.items():
+        path = folder / name
+        if name not in _HASHED or not path.is_file():
+            continue  # what is missing is told when it is read
+        whole = hashlib.sha256()
+        with path.open("rb") as handle:
+            while chunk := handle.read(1 << 20):
+                whole.update(chunk)
+        if whole.hexdigest() != digest:
+            raise FileFormatError(
+                "the file is not the one that was written with case.json", where=_shown(folder, name), remedy=_REMEDY
+            )
 
 
 def _shown(folder: Path, name: str) -> str:

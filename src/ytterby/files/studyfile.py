@@ -33,6 +33,7 @@ from ytterby.files.treatmentfields import (
     Radiobiology,
     Uncertainty,
     check_image,
+    one_resolution,
 )
 from ytterby.files.yamlfile import read_yaml
 from ytterby.model.segment import Role
@@ -131,6 +132,7 @@ class StudyFile(FileModel):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         check_image(self.image.kind, self.image.unit, self.device)
+        one_resolution(self.partial_volume, self.uncertainty)
         if ImageUnit.COUNTS in (self.image.unit, self.image.kind.implied_unit) and not self.roles.liver:
             raise refused(
                 "counts images need segments of role liver, whose counts are the whole", "write roles: {liver: [...]}"

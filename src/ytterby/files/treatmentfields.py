@@ -25,6 +25,7 @@ __all__ = [
     "TissueRadiobiology",
     "Uncertainty",
     "check_image",
+    "one_resolution",
 ]
 
 
@@ -85,6 +86,9 @@ def check_image(kind: ImageKind, unit: ImageUnit | None, device: Device | None =
         raise refused(f"an image of kind {kind} cannot show {device} microspheres", "correct image.kind or the device")
 
 
+FwhmMm = Annotated[Positive, Field(ge=2, le=50)]
+SmallFraction = Annotated[NonNegative, Field(le=0.5)]
+
 FROM_CT = "from_ct"
 """What stands for a lung mass that is to be measured on the CT."""
 
@@ -98,16 +102,21 @@ class Options(FileModel):
     """
 
     energy_j_per_gbq: Positive
-    tissue_density_g_ml: Positive
-    lung_mass_kg: Positive | Literal["from_ct"] | None = None
+    tissue_density_g_ml: Annotated[Positive, Field(ge=0.5, le=2)]
+    lung_mass_kg: Annotated[Positive, Field(ge=0.1, le=3)] | Literal["from_ct"] | None = None
     engine: Engines = (Engine.LOCAL_DEPOSITION,)
 
     def dose_options(self, *, measured_lung_mass_kg: float | None = None) -> DoseOptions:
         """The same as the model's own type; ``measured_lung_mass_kg`` where the mass is that of the CT."""
         stated = self.lung_mass_kg
-        mass_kg = measured_lung_mass_kg if isinstance(stated, str) else stated
+        measured = isinstance(stated, str)
         return DoseOptions(
-            self.energy_j_per_gbq, self.tissue_density_g_ml, mass_kg, self.engine[0], tuple(self.engine[1:])
+            self.energy_j_per_gbq,
+            self.tissue_density_g_ml,
+            measured_lung_mass_kg if isinstance(stated, str) else stated,
+            self.engine[0],
+            tuple(self.engine[1:]),
+            lung_mass_source="measured on the CT" if measured else "stated",
         )
 
 
@@ -141,7 +150,7 @@ class PartialVolume(FileModel):
     """
 
     method: Literal["gaussian", "table"]
-    fwhm_mm: Positive | None = None
+    fwhm_mm: FwhmMm | None = None
     table: ExistingPath | None = None
 
     @model_validator(mode="after")
@@ -150,7 +159,20 @@ class PartialVolume(FileModel):
             raise refused("the Gaussian model needs the resolution of the image", "state fwhm_mm")
         if self.method == "table" and self.table is None:
             raise refused("no table of recovery coefficients is named", "state table: FILE.csv")
+        if self.fwhm_mm is not None and self.table is not None:
+            raise refused(f"method {self.method} uses one of fwhm_mm and table", "take the other out")
         return self
+
+
+def one_resolution(partial_volume: PartialVolume | None, uncertainty: Uncertainty | None) -> None:
+    """Nothing, when correction and uncertainty rest on one resolution of the image; else a pydantic error."""
+    if partial_volume is None or uncertainty is None or partial_volume.fwhm_mm is None:
+        return
+    if partial_volume.fwhm_mm != uncertainty.fwhm_mm:
+        raise refused(
+            f"the image's FWHM is {partial_volume.fwhm_mm:g} mm in partial_volume, {uncertainty.fwhm_mm:g} mm in uncertainty",
+            "state one resolution of the image",
+        )
 
 
 class Effects(FileModel):
@@ -167,17 +189,17 @@ class Uncertainty(FileModel):
     ``draws`` and ``seed`` are stated, tumours get an interval by Monte Carlo too.
     """
 
-    fwhm_mm: Positive
-    fwhm_uncertainty_mm: NonNegative | None = None
-    activity_fraction: NonNegative | None = None
-    calibration_fraction: NonNegative | None = None
-    lung_shunt_sd_fraction: NonNegative | None = None
-    residual_sd_fraction: NonNegative | None = None
-    boundary_mm: NonNegative | None = None
-    delineation_fwhm_mm: NonNegative | None = None
-    delineation_voxel_mm: NonNegative | None = None
-    registration_mm: NonNegative | None = None
-    noise_fraction: NonNegative | None = None
+    fwhm_mm: FwhmMm
+    fwhm_uncertainty_mm: Annotated[NonNegative, Field(le=10)] | None = None
+    activity_fraction: SmallFraction | None = None
+    calibration_fraction: SmallFraction | None = None
+    lung_shunt_sd_fraction: Annotated[NonNegative, Field(le=0.2)] | None = None
+    residual_sd_fraction: Annotated[NonNegative, Field(le=0.2)] | None = None
+    boundary_mm: Annotated[NonNegative, Field(le=20)] | None = None
+    delineation_fwhm_mm: Annotated[NonNegative, Field(le=50)] | None = None
+    delineation_voxel_mm: Annotated[NonNegative, Field(le=20)] | None = None
+    registration_mm: Annotated[NonNegative, Field(le=15)] | None = None
+    noise_fraction: Annotated[NonNegative, Field(le=1)] | None = None
     draws: Annotated[Whole, Field(ge=200, le=100_000)] | None = None
     seed: Annotated[Whole, Field(ge=0)] | None = None
 

@@ -38,6 +38,8 @@ def _result_path(value: object, info: ValidationInfo) -> Path:
 
 
 def _range(value: tuple[float, float]) -> tuple[float, float]:
+    if value[1] > 5.0:
+        raise refused("a share above 5 is no share", "give fractions, not percent: 80 % is written 0.8")
     if value[0] > value[1]:
         raise refused("the first limit is above the second", "write [least, most]")
     return value
@@ -58,9 +60,9 @@ class GammaLimit(FileModel):
 class VerifyLimits(FileModel):
     """Limits beyond which a difference is flagged; each is the user's, and none has a default."""
 
-    mean_dose_fraction: Positive | None = None
-    d70_fraction: Positive | None = None
-    tumour_to_normal_fraction: Positive | None = None
+    mean_dose_fraction: PositiveFraction | None = None
+    d70_fraction: PositiveFraction | None = None
+    tumour_to_normal_fraction: PositiveFraction | None = None
     recovered_fraction: Annotated[tuple[NonNegative, NonNegative], AfterValidator(_range)] | None = None
     gamma: GammaLimit | None = None
 

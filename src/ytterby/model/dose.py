@@ -43,7 +43,7 @@ class DoseOptions:
     """Constants and engines of a dose computation; every result repeats them. Without a lung mass no lung dose is given.
 
     ``energy_j_per_gbq`` is the energy of all decays of 1 GBq; ``engine`` makes the doses that are reported,
-    ``compared_engines`` make a second set to be shown beside them.
+    ``compared_engines`` make a second set to be shown beside them. ``lung_mass_source`` says where the lungs' mass comes from.
     """
 
     energy_j_per_gbq: float
@@ -51,6 +51,7 @@ class DoseOptions:
     lung_mass_kg: float | None
     engine: Engine = Engine.LOCAL_DEPOSITION
     compared_engines: tuple[Engine, ...] = ()
+    lung_mass_source: str = "stated"
 
     @property
     def engines(self) -> tuple[Engine, ...]:

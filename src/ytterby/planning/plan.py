@@ -187,7 +187,7 @@ def _allowance(model: ModelLines, aim: Aim) -> AimResult:
     if line is None:
         return AimResult(aim, None, note="this model does not know it")
     if line.value >= aim.value:
-        spent = f"the other sessions give {line.at(0.0)} already"
+        spent = f"{line.at(0.0)} already, from before this session"
         return AimResult(aim, 0.0, note=spent)
     activity_gbq = line.activity_gbq(aim.value)
     if activity_gbq is None:

@@ -21,7 +21,15 @@ from ytterby.planning.targets import (
 )
 from ytterby.planning.vials import VialTable
 
-__all__ = ["AppliedGuideline", "PlanAims", "SessionPlan", "plan_aims", "session_models", "territory_notices"]
+__all__ = [
+    "AppliedGuideline",
+    "PlanAims",
+    "SessionPlan",
+    "answer_notices",
+    "plan_aims",
+    "session_models",
+    "territory_notices",
+]
 
 _LUNG_DOSES = (PlanQuantity.LUNG, PlanQuantity.LUNG_CUMULATIVE)
 
@@ -143,6 +151,33 @@ def _require_known(aims: PlanAims, session: PlannedSession) -> None:
 def session_models(session: PlannedSession, aims: PlanAims) -> tuple[ModelPlan, ...]:
     """Every model's answer to the aims, the multicompartment one first."""
     return tuple(model_plan(model, aims.targets, limits=aims.limits) for model in plan_models(session))
+
+
+def answer_notices(answer: ModelPlan, *, stated_activity_gbq: float | None) -> tuple[Notice, ...]:
+    """What has to be told of the answer: tumours that stay below a target that is met on average, a stated activity beyond it."""
+    found = []
+    for result in answer.targets:
+        if result.aim.quantity is PlanQuantity.TUMOUR and answer.activity_gbq is not None:
+            below = [
+                f"'{line.region}' {line.at(answer.activity_gbq)}"
+                for line in answer.lines
+                if line.quantity is PlanQuantity.LESION and line.at(answer.activity_gbq).value < result.aim.value
+            ]
+            if below and result.is_met:
+                text = f"All tumours together reach {result.aim.value:g} Gy; these stay below it: {', '.join(below)}."
+                found.append(Notice("tumour_below_target", text))
+    if stated_activity_gbq is not None and answer.limit_activity_gbq is not None:
+        passed = [
+            f"{aim_name(result.aim)} {answer.at(result.aim.quantity, stated_activity_gbq, region=result.aim.region)}"
+            for result in answer.limits
+            if result.activity_gbq is not None and stated_activity_gbq > result.activity_gbq
+        ]
+        if passed:
+            text = (
+                f"The activity that the case states, {stated_activity_gbq:g} GBq, passes limits: {'; '.join(passed)}."
+            )
+            found.append(Notice("stated_beyond_limit", text))
+    return tuple(found)
 
 
 def territory_notices(session: PlannedSession, aims: PlanAims, *, untreated: Sequence[str]) -> tuple[Notice, ...]:

@@ -66,7 +66,8 @@ class VialRow:
 class VialTable:
     """Vials against days for one wanted activity.
 
-    ``orders_gbq`` is for each moment the activity at calibration of a vial made to measure, that holds the wanted activity then.
+    ``orders_gbq`` is for each moment the activity at calibration of a vial made to measure, that holds the wanted activity then;
+    None before calibration, after the shelf life, and where no such vial is made.
     """
 
     wanted_gbq: float
@@ -75,7 +76,7 @@ class VialTable:
     latest_hours: float
     aims: tuple[Aim, ...]
     moments: tuple[TreatmentMoment, ...]
-    orders_gbq: tuple[float, ...]
+    orders_gbq: tuple[float | None, ...]
     rows: tuple[VialRow, ...]
 
 
@@ -188,8 +189,21 @@ def vial_table(
             for moment in moments
         )
         rows.append(VialRow(vial_gbq, round(sphere_count(spheres, vial_gbq, hours=0.0)), window, days))
-    orders = tuple(wanted / decay_factor(one.hours, half_life_hours=half_life_hours) for one in moments)
+    orders = tuple(_order_gbq(spheres, wanted, moment, latest_hours=latest) for moment in moments)
     return VialTable(wanted, tolerance_fraction, spheres, latest, aims, tuple(moments), orders, tuple(rows))
+
+
+def _order_gbq(
+    spheres: Microspheres, wanted_gbq: float, moment: TreatmentMoment, *, latest_hours: float
+) -> float | None:
+    """Activity at calibration to order for a moment; None where it cannot be had."""
+    if not 0.0 <= moment.hours <= latest_hours:
+        return None
+    order_gbq = wanted_gbq / decay_factor(moment.hours, half_life_hours=spheres.nuclide.half_life_hours)
+    made = spheres.custom_vials
+    if made is not None and not made.least_gbq <= order_gbq <= made.greatest_gbq:
+        return None
+    return order_gbq
 
 
 def _vial_day(

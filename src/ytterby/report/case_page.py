@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -29,6 +29,7 @@ from ytterby.report.case_sections import (
     effect_rows,
     engine_rows,
     expectation_rows,
+    parameter_rows,
 )
 from ytterby.report.numbers import NOT_AVAILABLE, fixed
 from ytterby.report.single_page import data_url, page_template
@@ -74,6 +75,7 @@ def write_case_page(
     simulated: bool,
     software: str,
     title: str = "",
+    parameters: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the report of a case to ``path``: one file, images inside, the same bytes for the same input.
 
@@ -90,6 +92,7 @@ def write_case_page(
         simulated=simulated,
         software=software,
         title=title,
+        parameters=parameters,
     )
     path.write_bytes(page.encode("utf-8"))
 
@@ -105,6 +108,7 @@ def case_html(
     simulated: bool,
     software: str,
     title: str = "",
+    parameters: Mapping[str, Any] | None = None,
 ) -> str:
     """The page of ``write_case_page`` as text."""
     shown = marks(dose, segments)
@@ -145,6 +149,7 @@ def case_html(
         balance=_balance(dose.balance),
         shares=_shares(dose.balance),
         options=_options(dose),
+        parameters=parameter_rows(parameters or {}),
         images=[_image_row(name, volume) for name, volume in (("Image", image), ("Dose map", dose_map), ("CT", ct))],
         planes=data_url("image/png", png_bytes(planes)),
         histogram=None if histogram is None else data_url("image/svg+xml", svg_bytes(histogram)),
@@ -321,7 +326,12 @@ def _options(dose: CaseDose) -> list[tuple[str, str]]:
         ("Dose engine", ENGINE_NAMES.get(options.engine, options.engine)),
         ("Energy of all decays of 1 GBq (K)", f"{options.energy_j_per_gbq:.6g} J/GBq"),
         ("Density of liver and tumours", f"{options.tissue_density_g_ml:g} g/mL"),
-        ("Mass of the lungs", "not stated" if options.lung_mass_kg is None else f"{options.lung_mass_kg:g} kg"),
+        (
+            "Mass of the lungs",
+            "not stated"
+            if options.lung_mass_kg is None
+            else f"{options.lung_mass_kg:.3g} kg ({options.lung_mass_source})",
+        ),
     ]
 
 

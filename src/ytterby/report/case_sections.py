@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ytterby.model.dose import CaseDose, SegmentDose
 from ytterby.model.segment import Role
 from ytterby.report.numbers import NOT_AVAILABLE, fixed
 
-__all__ = ["ENGINE_NAMES", "budget_table", "correction_rows", "effect_rows", "engine_rows", "expectation_rows"]
+__all__ = [
+    "ENGINE_NAMES",
+    "budget_table",
+    "correction_rows",
+    "effect_rows",
+    "engine_rows",
+    "expectation_rows",
+    "parameter_rows",
+]
 
 ENGINE_NAMES = {
     "local_deposition": "local deposition (D = K c / density)",
@@ -113,6 +124,31 @@ def budget_table(dose: CaseDose) -> dict[str, list[str] | list[list[str]]] | Non
         title = f"{one.segment}, {kind}" if kind else one.segment
         rows.append([title, fixed(one.mean_dose_gy, 1), *cells, fixed(100 * one.combined_fraction, 1)])
     return {"names": [name.replace("_", " ") for name in names], "rows": rows}
+
+
+def parameter_rows(parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What the case stated beside its options, in words: a row a group, nothing where it stated nothing."""
+    rows = []
+    for group, stated in parameters.items():
+        parts = _flat(stated) if isinstance(stated, Mapping) else []
+        if isinstance(stated, list | tuple) and stated:
+            parts = [", ".join(str(one) for one in stated)]
+        if parts:
+            rows.append((group.replace("_", " ").capitalize(), "; ".join(parts)))
+    return rows
+
+
+def _flat(stated: Mapping[str, Any], before: str = "") -> list[str]:
+    parts: list[str] = []
+    for name, value in stated.items():
+        title = f"{before}{name.replace('_', ' ')}"
+        if isinstance(value, Mapping):
+            parts += _flat(value, f"{title}: ")
+        elif isinstance(value, list | tuple):
+            parts.append(f"{title} {', '.join(f'{one:g}' for one in value)}")
+        elif value is not None:
+            parts.append(f"{title} {value:g}" if isinstance(value, float) else f"{title} {value}")
+    return parts
 
 
 def _with_sd(value_gy: float | None, sd_gy: float | None) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from ytterby.dosimetry.accuracy import Accuracy, assessed
 from ytterby.dosimetry.case import ImagedSessions, case_dose
@@ -81,7 +82,7 @@ def run_case(case: Case, out: Path) -> CaseDose:
     require_one_frame(case)
     found = case_dose(case.patient_id, case.imaged, case.segments, options=case.options, radiobiology=case.radiobiology)
     found = assessed(found, case.accuracy)
-    effects = expected_effects(found.dose.doses, case.effects)
+    effects = expected_effects(found.dose.doses, case.effects, devices={session.device for session in case.sessions})
     dose = replace(
         found.dose,
         effects=effects,
@@ -90,8 +91,31 @@ def run_case(case: Case, out: Path) -> CaseDose:
     )
     found = replace(found, dose=dose)
     return write_case(
-        out, found, image=case.imaged[0].image, ct=case.ct, sessions=case.sessions, simulated=case.simulated
+        out,
+        found,
+        image=case.imaged[0].image,
+        ct=case.ct,
+        sessions=case.sessions,
+        simulated=case.simulated,
+        parameters=_parameters(case),
     )
+
+
+def _parameters(case: Case) -> dict[str, Any]:
+    """What the case stated beside options and sessions, for the record: every result says which it used."""
+    accuracy, correction = case.accuracy, None
+    if accuracy.fwhm_mm is not None:
+        correction = {"method": "gaussian", "fwhm_mm": accuracy.fwhm_mm}
+    elif accuracy.recovery is not None:
+        correction = {"method": "table", **asdict(accuracy.recovery)}
+    return {
+        "partial_volume": correction,
+        "uncertainty": None
+        if accuracy.inputs is None
+        else {**asdict(accuracy.inputs), "draws": accuracy.draws, "seed": accuracy.seed},
+        "radiobiology": None if case.radiobiology is None else asdict(case.radiobiology),
+        "effects": [relation.effect_id for relation in case.effects],
+    }
 
 
 def run_case_file(path: Path, out: Path) -> CaseDose:

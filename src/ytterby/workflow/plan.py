@@ -20,7 +20,7 @@ from ytterby.model.treatment import Device, Session
 from ytterby.model.volume import Quantity
 from ytterby.planning.models import PlannedSession, RegionDosePerGbq
 from ytterby.planning.plan import ModelPlan
-from ytterby.planning.sessionplan import SessionPlan, plan_aims, session_models, territory_notices
+from ytterby.planning.sessionplan import SessionPlan, answer_notices, plan_aims, session_models, territory_notices
 from ytterby.planning.vials import TreatmentMoment, VialTable, elapsed_hours, moments_after, vial_table
 from ytterby.units import HOURS_PER_DAY
 from ytterby.workflow.case import Case, load_case, require_one_frame
@@ -142,6 +142,7 @@ def session_plan(
             *case.notices,
             *told,
             *territory_notices(session, aims, untreated=untreated),
+            *answer_notices(models[0], stated_activity_gbq=stated_activity_gbq),
             *about_vials,
         ),
     )

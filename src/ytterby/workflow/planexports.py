@@ -43,7 +43,7 @@ _PLAN_COLUMNS = (
 
 def write_plan(out: Path, plan: SessionPlan, *, simulated: bool) -> None:
     """Write plan.json, plan.csv, vials.csv (where there is a table of vials) and plan.html into ``out``."""
-    with whole_or_nothing(out) as folder:
+    with whole_or_nothing(out, optional=("vials.csv",)) as folder:
         table = pd.DataFrame(list(_plan_rows(plan)), columns=list(_PLAN_COLUMNS)).astype({"is_met": "Int64"})
         write_table(folder / "plan.csv", marked(table, simulated))
         if plan.vials is not None:

@@ -92,6 +92,9 @@ def verify_results(
     ratio = delivered.net_activity_gbq / predicted.net_activity_gbq
     pairs = matched_segments(predicted.dose, delivered.dose, ratio=ratio)
     notices = list(pair_notices(predicted.dose, delivered.dose, pairs, ratio=ratio))
+    if predicted.devices != delivered.devices:
+        told = " and ".join(", ".join(one.devices) for one in (predicted, delivered))
+        notices.append(Notice("devices_differ", f"The results are of different microspheres: {told}."))
     limits = request.limits.to_limits()
     notices += _frame_notices(predicted.dose_map, delivered.dose_map, request)
     maps = voxels = None

@@ -52,7 +52,7 @@ def write_verification(
     ``software`` names the programs that made the predicted and the delivered result. A difference.nii.gz of an earlier run is
     taken away where there is none now, so that it does not pass for one of this run.
     """
-    with whole_or_nothing(out) as folder:
+    with whole_or_nothing(out, optional=("difference.nii.gz",)) as folder:
         write_table(folder / "verify.csv", marked(pd.DataFrame(_segment_rows(found)), simulated))
         write_table(folder / "agreement.csv", marked(pd.DataFrame(_agreement_rows(found.lesions)), simulated))
         if maps is not None:

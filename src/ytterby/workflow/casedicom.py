@@ -1,0 +1,94 @@
+"""DICOM objects of a case: the dose as RTDOSE and the segments as SEG, on the CT's grid where there is a CT."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ytterby.dicom.identity import DicomHeader, content_uid
+from ytterby.dicom.write import write_dose, write_segmentation
+from ytterby.dosimetry.case import DosedCase
+from ytterby.errors import GeometryError
+from ytterby.model.dose import Notice
+from ytterby.model.segment import Segment
+from ytterby.model.treatment import Session
+from ytterby.model.volume import Grid, Volume
+
+__all__ = ["case_header", "write_case_dicom"]
+
+# A segment carried to the CT's grid loses or gains voxels at its rim; more than this is told.
+_TOLERATED_LOSS_FRACTION = 0.05
+
+
+def write_case_dicom(
+    folder: Path, header: DicomHeader, found: DosedCase, dose_map: Volume, ct: Volume | None
+) -> list[Notice]:
+    """Write dose.dcm and segments.dcm on the CT's grid where there is a CT that DICOM can hold; what was lost is told."""
+    segments = found.segments
+    notices: list[Notice] = []
+    try:
+        write_dose(_shown(dose_map if ct is None else found.map_on(ct.grid)), folder / "dose.dcm", header)
+        kept = _on_grid(segments, segments[0].grid if ct is None else ct.grid)
+        write_segmentation(kept, folder / "segments.dcm", header)
+    except GeometryError as error:
+        if ct is None:
+            text = f"dose.dcm and segments.dcm could not be written: {error.what}."
+            return [Notice("no_dicom", text)]
+        notices.append(
+            Notice("dicom_off_ct", f"dose.dcm and segments.dcm could not be written on the CT's grid ({error.what}).")
+        )
+        write_dose(_shown(dose_map), folder / "dose.dcm", header)
+        kept = _on_grid(segments, segments[0].grid)
+        write_segmentation(kept, folder / "segments.dcm", header)
+    volumes = {segment.name: segment.volume_ml for segment in kept}
+    for segment in segments:
+        lost = 1.0 - volumes.get(segment.name, 0.0) / segment.volume_ml
+        if lost > _TOLERATED_LOSS_FRACTION:
+            text = (
+                f"segments.dcm lacks {lost:.0%} of '{segment.name}', which reaches beyond the CT or is finer than it."
+            )
+            notices.append(Notice("segments_cropped", text))
+    return notices
+
+
+def _shown(dose_map: Volume) -> Volume:
+    """A dose map without what lies below 0, which noise of an image in Bq/mL can give and RTDOSE does not know."""
+    return dose_map.with_array(np.maximum(dose_map.array, 0.0))
+
+
+def _on_grid(segments: Sequence[Segment], grid: Grid) -> tuple[Segment, ...]:
+    """Segments as one DICOM SEG can hold them: on one grid, those that have voxels there."""
+    carried = (segment.on_grid(grid) for segment in segments)
+    return tuple(segment for segment in carried if not segment.is_empty)
+
+
+def case_header(
+    patient_id: str,
+    image: Volume,
+    ct: Volume | None,
+    segments: Sequence[Segment],
+    sessions: Sequence[Session],
+    *,
+    simulated: bool,
+) -> DicomHeader:
+    """Identity of the written objects: one study a patient, dated by the first administration, UIDs from the content."""
+    frames = [image.frame_of_reference, "" if ct is None else ct.frame_of_reference]
+    frame = next((one for one in (*frames, *(segment.frame_of_reference for segment in segments)) if one), "")
+    first = min(session.administered_at for session in sessions)
+    study_uid = content_uid("ytterby dosimetry", patient_id, frame, first.isoformat())
+    return DicomHeader(
+        patient_id=patient_id,
+        patient_name=patient_id,
+        patient_sex="",
+        study_uid=study_uid,
+        study_date=first.strftime("%Y%m%d"),
+        study_time=first.strftime("%H%M%S"),
+        # One UID, one object: the same pixels in another study are another object.
+        uid_seed=study_uid,
+        frame_of_reference_uid=frame or content_uid("frame of reference", patient_id, first.isoformat()),
+        series_description="Ytterby dosimetry",
+        timezone_offset=first.strftime("%z")[:5],
+        simulated=simulated,
+    )
