@@ -389,6 +389,9 @@ def test_the_command(tmp_path: Path) -> None:
     assert told.exit_code == 0
     assert "Conflict" in told.stdout
     assert "Research use only" in told.stdout
+    alone = runner.invoke(command(), ["plan", str(path), "--json"])
+    assert alone.exit_code == 0
+    assert alone.stdout == (tmp_path / "out" / "plan.json").read_text()
     as_json = runner.invoke(command(), ["plan", str(path), "--out", str(tmp_path / "out"), "--json"])
     assert json.loads(as_json.stdout)["answer"]["status"] == "conflict"
     listed = runner.invoke(command(), ["plan", "--list-presets"])

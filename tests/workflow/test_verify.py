@@ -325,6 +325,8 @@ def test_the_command_prints_segments_flags_and_where_the_page_is(results: Path, 
     assert re.search(r"T1 .*tumour .*-30\.0", shown.output)
     assert "beyond a limit T2: the delivered mean dose differs by +40.0%" in shown.output
     assert "Research use only." in shown.output
+    alone = CliRunner().invoke(app, [str(path), "--json"])
+    assert alone.stdout == (tmp_path / "out" / "verify.json").read_text(encoding="utf-8")
     told = CliRunner().invoke(app, [str(path), "--out", str(tmp_path / "out"), "--json"])
     assert json.loads(told.output) == json.loads((tmp_path / "out" / "verify.json").read_text(encoding="utf-8"))
 

@@ -19,7 +19,12 @@ def register(app: typer.Typer) -> None:
 
 def plan(
     case: Annotated[Path | None, typer.Argument(help="The case file (YAML), with a key plan.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder for plan.html, plan.json and the tables.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", help="Folder for plan.html, plan.json and the tables; without it the answer is shown alone."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print plan.json instead of a table.")] = False,
     list_presets: Annotated[bool, typer.Option("--list-presets", help="List the guideline presets and stop.")] = False,
 ) -> None:
@@ -27,15 +32,16 @@ def plan(
     if list_presets:
         _show_presets(as_json=as_json)
         return
-    if case is None or out is None:
-        raise ConfigurationError(
-            "a case file and --out are needed", remedy="write: ytterby plan CASE.yaml --out DIR, or --list-presets"
-        )
+    if case is None:
+        raise ConfigurationError("a case file is needed", remedy="write: ytterby plan CASE.yaml, or --list-presets")
+    from ytterby.cli.folder import named_or_passing
     from ytterby.workflow.plan import run_plan_file
 
-    found = run_plan_file(case, out)
+    with named_or_passing(out) as folder:
+        found = run_plan_file(case, folder)
+        record = (folder / "plan.json").read_text(encoding="utf-8")
     if as_json:
-        typer.echo((out / "plan.json").read_text(encoding="utf-8"), nl=False)
+        typer.echo(record, nl=False)
         return
     from rich.console import Console
     from rich.table import Table
@@ -51,7 +57,7 @@ def plan(
     typer.echo(found.answer.explanation)
     for notice in found.notices:
         typer.echo(f"note ({notice.code}): {notice.message}")
-    typer.echo(f"Page: {out / 'plan.html'}")
+    typer.echo(f"Page: {out / 'plan.html'}" if out is not None else "With --out DIR a page and tables are written.")
     typer.echo("Research use only.")
 
 

@@ -18,16 +18,23 @@ def register(app: typer.Typer) -> None:
 def verify(
     case: Annotated[Path, typer.Argument(help="The case file (YAML) whose key 'verify' names two result folders.")],
     out: Annotated[
-        Path, typer.Option("--out", help="Folder for verify.json, tables, the difference map and the page.")
-    ],
+        Path | None,
+        typer.Option(
+            "--out",
+            help="Folder for verify.json, tables, the difference map and the page; without it the answer is shown alone.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print verify.json instead of a table.")] = False,
 ) -> None:
     """Compare predicted with delivered dose by segment, lesion and voxel; say what lies beyond the stated limits."""
+    from ytterby.cli.folder import named_or_passing
     from ytterby.workflow.verify import run_verification_file
 
-    found = run_verification_file(case, out)
+    with named_or_passing(out) as folder:
+        found = run_verification_file(case, folder)
+        record = (folder / "verify.json").read_text(encoding="utf-8")
     if as_json:
-        typer.echo((out / "verify.json").read_text(encoding="utf-8"), nl=False)
+        typer.echo(record, nl=False)
         return
     from rich.console import Console
     from rich.markup import escape
@@ -57,4 +64,7 @@ def verify(
         console.print(f"[red]beyond a limit[/red] {escape(flag.message)}", highlight=False)
     for notice in found.notices:
         console.print(f"[yellow]note[/yellow] {escape(notice.message)}", highlight=False)
-    console.print(f"Page: {escape(str(out / 'verify.html'))}   Research use only.", highlight=False)
+    place = (
+        "With --out DIR a page and tables are written." if out is None else f"Page: {escape(str(out / 'verify.html'))}"
+    )
+    console.print(f"{place}   Research use only.", highlight=False)
