@@ -20,7 +20,7 @@ def ytterby(*words: str | Path) -> subprocess.CompletedProcess[str]:
 def test_version_and_help() -> None:
     assert ytterby("--version").stdout.startswith("ytterby 0.")
     shown = ytterby("--help").stdout
-    for command in ("demo", "inspect", "case", "study", "analyse", "calc", "virtual"):
+    for command in ("demo", "inspect", "case", "plan", "verify", "study", "analyse", "calc", "virtual", "tables"):
         assert command in shown
 
 
@@ -97,3 +97,17 @@ def test_a_demo_says_where_its_report_is_and_how_near_the_truth(tmp_path: Path) 
     assert "measured against known truth" in done.stdout
     assert "Simulated data" in done.stdout
     assert "patients: 3/3" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["devices", "guidelines", "effects"])
+def test_a_shipped_table_can_be_copied_and_read_again(name: str, tmp_path: Path) -> None:
+    from ytterby.files.devicetable import read_devices
+    from ytterby.files.effecttable import read_effects
+    from ytterby.files.guidelinetable import read_guidelines
+
+    shown = ytterby("tables", name)
+    assert shown.returncode == 0, shown.stderr
+    copy = tmp_path / f"{name}.yaml"
+    copy.write_text(shown.stdout, encoding="utf-8")
+    read = {"devices": read_devices, "guidelines": read_guidelines, "effects": read_effects}[name]
+    assert read(copy) == read(None)

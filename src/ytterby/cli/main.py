@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import ytterby
-from ytterby.cli import analyse, calc, case, demo, inspect, plan, study, verify, virtual
+from ytterby.cli import analyse, calc, case, demo, inspect, plan, study, tables, verify, virtual
 from ytterby.cli.boundary import Boundary
 
 __all__ = ["app", "run"]
@@ -50,6 +50,7 @@ app.add_typer(study.app, name="study")
 analyse.register(app)
 app.add_typer(calc.app, name="calc")
 app.add_typer(virtual.app, name="virtual")
+tables.register(app)
 
 
 def run(arguments: list[str] | None = None) -> None:
