@@ -24,9 +24,11 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print case.json instead of a table.")] = False,
 ) -> None:
     """Compute the doses of one patient and write doses.csv, dvh.csv, case.json, report.html, dose maps and segments."""
+    from ytterby.cli.progress import reporting
     from ytterby.workflow.case import run_case_file
 
-    result = run_case_file(case, out)
+    with reporting("case") as progress:
+        result = run_case_file(case, out, progress=progress)
     if as_json:
         typer.echo((out / "case.json").read_text(encoding="utf-8"), nl=False)
         return

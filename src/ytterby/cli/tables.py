@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 def tables(
     name: Annotated[ShippedTable, typer.Argument(help="Microspheres, guideline presets, or dose-effect relations.")],
 ) -> None:
-    """Print a shipped table (YAML): copy it, edit the copy, and name that in a case (plan: devices, guidelines; effects: table)."""
+    """Print a shipped table (YAML): edit a copy and name it in a case (plan: devices, guidelines; effects: table)."""
     import ytterby
 
     text = (Path(ytterby.__file__).parent / "files" / "tables" / f"{name.value}.yaml").read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 from ytterby.errors import DomainError
 from ytterby.model.volume import FloatArray
@@ -127,7 +127,7 @@ def concordance(first: npt.ArrayLike, second: npt.ArrayLike) -> Estimate | None:
     ) / (one.size - 2)
     if variance <= 0.0:
         return Estimate(found)
-    half = float(stats.norm.ppf(_CONFIDENCE)) * math.sqrt(variance)
+    half = float(special.ndtri(_CONFIDENCE)) * math.sqrt(variance)
     middle = math.atanh(found)
     return Estimate(found, (math.tanh(middle - half), math.tanh(middle + half)))
 
@@ -141,10 +141,10 @@ def _agreement(differences: FloatArray, one: FloatArray, other: FloatArray, *, i
         bias = Estimate(shown(float(differences.mean()))) if n else None
         return Agreement(n, is_ratio, bias, None, None, None, None, None)
     mean, sd = float(differences.mean()), float(differences.std(ddof=1))
-    t = float(stats.t.ppf(_CONFIDENCE, n - 1))
-    z = float(stats.norm.ppf(_CONFIDENCE))
+    t = float(special.stdtrit(n - 1, _CONFIDENCE))
+    z = float(special.ndtri(_CONFIDENCE))
     of_limit = sd * math.sqrt(1.0 / n + z**2 / (2.0 * (n - 1)))
-    high, low = float(stats.chi2.ppf(_CONFIDENCE, n - 1)), float(stats.chi2.ppf(1.0 - _CONFIDENCE, n - 1))
+    high, low = float(special.chdtri(n - 1, 1.0 - _CONFIDENCE)), float(special.chdtri(n - 1, _CONFIDENCE))
 
     def around(parts: tuple[float, float]) -> Estimate:
         middle, half = parts
@@ -186,5 +186,5 @@ def _fisher(correlation: float, n: int) -> tuple[float, float] | None:
     """95 % interval of a correlation, by Fisher's transformation; None below 4 pairs or where it is 1."""
     if n < 4 or abs(correlation) >= 1.0 - 1e-15:
         return None
-    half = float(stats.norm.ppf(_CONFIDENCE)) / math.sqrt(n - 3)
+    half = float(special.ndtri(_CONFIDENCE)) / math.sqrt(n - 3)
     return math.tanh(math.atanh(correlation) - half), math.tanh(math.atanh(correlation) + half)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ytterby.dosimetry.accuracy import Accuracy, assessed
-from ytterby.dosimetry.case import ImagedSessions, case_dose
+from ytterby.dosimetry.case import DosedCase, ImagedSessions, case_dose
 from ytterby.dosimetry.effect import EffectRow, effect_row
 from ytterby.dosimetry.expectation import expected_effects
 from ytterby.dosimetry.lung import planar_lung_shunt, spect_lung_shunt
@@ -25,6 +25,7 @@ from ytterby.model.segment import Role, Segment, union
 from ytterby.model.treatment import LungShunt, Session
 from ytterby.model.volume import Volume
 from ytterby.physics.devices import MICROSPHERES
+from ytterby.workflow.engine import Progress
 from ytterby.workflow.exports import write_case
 from ytterby.workflow.images import case_images, imaged_sessions
 from ytterby.workflow.loading import load_volume
@@ -34,6 +35,7 @@ from ytterby.workflow.segments import assigned_segments, with_thresholds
 __all__ = [
     "Case",
     "chosen_effects",
+    "dosed_case",
     "load_case",
     "require_one_frame",
     "run_case",
@@ -79,6 +81,17 @@ def run_case(case: Case, out: Path) -> CaseDose:
     InputError
         Image, segments and sessions do not make a dose; names what, where and the remedy. Nothing is left in ``out``.
     """
+    return _written(out, case, dosed_case(case))
+
+
+def dosed_case(case: Case) -> DosedCase:
+    """Doses of the case, with corrections, uncertainties and expected effects as far as it asks for them; nothing is written.
+
+    Raises
+    ------
+    InputError
+        Image, segments and sessions do not make a dose; names what, where and the remedy.
+    """
     require_one_frame(case)
     found = case_dose(case.patient_id, case.imaged, case.segments, options=case.options, radiobiology=case.radiobiology)
     found = assessed(found, case.accuracy)
@@ -89,7 +102,10 @@ def run_case(case: Case, out: Path) -> CaseDose:
         measured_lung_shunt=case.lung_shunt,
         notices=(*case.notices, *found.dose.notices),
     )
-    found = replace(found, dose=dose)
+    return replace(found, dose=dose)
+
+
+def _written(out: Path, case: Case, found: DosedCase) -> CaseDose:
     return write_case(
         out,
         found,
@@ -118,17 +134,27 @@ def _parameters(case: Case) -> dict[str, Any]:
     }
 
 
-def run_case_file(path: Path, out: Path) -> CaseDose:
-    """Doses of the case that a YAML file describes; ``out`` gets run.json too, with versions and the SHA-256 of every input."""
+def run_case_file(path: Path, out: Path, *, progress: Progress | None = None) -> CaseDose:
+    """Doses of the case that a YAML file describes; ``out`` gets run.json too, with versions and the SHA-256 of every input.
+
+    ``progress`` is called after each step with its number, the number of steps and its name.
+    """
     record = RunRecord("case run", options={"case": path.name})
+    told: Progress = progress or (lambda done, total, name: None)
     with record.step("read"):
         case = load_case(path)
+        told(1, 4, "read")
     with record.step("hash inputs"):
         for given in case.inputs:
             files = [given] if given.is_file() else [file for file in given.rglob("*") if file.is_file()]
             record.add_inputs(given.parent, files)
-    with record.step("dose and write"):
-        dose = run_case(case, out)
+        told(2, 4, "hash inputs")
+    with record.step("dose"):
+        found = dosed_case(case)
+        told(3, 4, "dose")
+    with record.step("write"):
+        dose = _written(out, case, found)
+        told(4, 4, "write")
     record.write(out / "run.json")
     return dose
 
