@@ -1,4 +1,4 @@
-"""Table and figure of the bias by partial volume, from the simulated lesions of docs/evidence/uncertainty.json.
+"""Tables and figure of bias, coverage and spread, from the simulated lesions of docs/evidence/uncertainty.json.
 
     .venv/bin/python tools/partial_volume_figure.py
 
@@ -45,16 +45,31 @@ def bias_table(bins: dict) -> str:
 
 
 def coverage_table(everything: dict, bins: dict) -> str:
-    """Coverage and median relative width of both 95 % intervals, by diameter and in all."""
+    """Coverage with its standard error and median relative width of both 95 % intervals, by diameter and in all."""
     rows = [
         "| true diameter | lesions | Monte Carlo: coverage | median width | analytic: coverage | median width |",
         "|---|---|---|---|---|---|",
     ]
     for name, found in {**bins, "all": everything}.items():
-        rows.append(
-            f"| {name} | {found['lesions']} | {found['monte_carlo_coverage']:.1%} | {found['monte_carlo_median_width']:.0%} "
-            f"| {found['analytic_coverage']:.1%} | {found['analytic_median_width']:.0%} |".replace("%", " %")
-        )
+        cells = [
+            f"{100 * found[f'{kind}_coverage']:.1f} ± {100 * found[f'{kind}_coverage_standard_error']:.1f} % "
+            f"| {100 * found[f'{kind}_median_width']:.0f} %"
+            for kind in ("monte_carlo", "analytic")
+        ]
+        rows.append(f"| {name} | {found['lesions']} | {cells[0]} | {cells[1]} |")
+    return "\n".join(rows)
+
+
+def source_table(sources: dict) -> str:
+    """Spread of the dose by one source of error at a time: seen, and over what the Monte Carlo predicts."""
+    sizes = list(next(iter(sources.values())))
+    rows = [
+        f"| only error | {' | '.join(f'{size}: seen, over predicted' for size in sizes)} |",
+        "|---|" + "---|" * len(sizes),
+    ]
+    for name, found in sources.items():
+        cells = [f"{100 * found[size]['seen_sd']:.1f} %, {found[size]['seen_over_predicted']:.2f}" for size in sizes]
+        rows.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(rows)
 
 
@@ -89,12 +104,16 @@ def main() -> None:
     """Write the figure, and the tables into the pages."""
     evidence = json.loads(EVIDENCE.read_text(encoding="utf-8"))
     draw(evidence["by_diameter"])
-    tables = (bias_table(evidence["by_diameter"]), coverage_table(evidence["all"], evidence["by_diameter"]))
-    for page, table in zip(PAGES, tables, strict=True):
-        text = page.read_text(encoding="utf-8")
-        head, rest = text.split(BEGIN)
-        tail = rest.split(END, 1)[1]
-        page.write_text(f"{head}{BEGIN}\n\n{table}\n\n{END}{tail}", encoding="utf-8")
+    bins = evidence["by_diameter"]
+    tables = (
+        [bias_table(bins)],
+        [coverage_table(evidence["all"], bins), source_table(evidence["one_source_at_a_time"])],
+    )
+    for page, of_page in zip(PAGES, tables, strict=True):
+        head, *parts = page.read_text(encoding="utf-8").split(BEGIN)
+        for table, part in zip(of_page, parts, strict=True):
+            head += f"{BEGIN}\n\n{table}\n\n{END}{part.split(END, 1)[1]}"
+        page.write_text(head, encoding="utf-8")
 
 
 if __name__ == "__main__":

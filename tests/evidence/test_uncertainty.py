@@ -1,8 +1,9 @@
 """Coverage of the uncertainty of a corrected dose, over simulated lesions whose true dose is known.
 
 Livers with five lesions each, one of every bin of diameter, seen by a simulated SPECT. The estimator has the noisy, misplaced
-image, contours that lie off the true border, and the stated uncertainties; it calls what the program calls. `make slow` runs all
-livers and writes docs/evidence/uncertainty.json.
+image, contours that lie off the true border, and the stated uncertainties; it calls what the program calls. Once with all
+errors together, and once with one source of error at a time, to see whether each spreads the dose as far as it is said to.
+`make slow` runs all livers and writes docs/evidence/uncertainty.json.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from scipy import ndimage, stats
+from scipy import ndimage, special, stats
 
 from ytterby.dosimetry.montecarlo import dose_interval
 from ytterby.dosimetry.recovery import FWHM_PER_SIGMA
@@ -29,7 +30,8 @@ from ytterby.virtual.scanner import expected_image
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED = 20240621
-LIVERS = 300
+LIVERS = 600
+LIVERS_BY_SOURCE = 60
 BINS_MM = ((10, 15), (15, 20), (20, 30), (30, 50), (50, 80))
 # Stated uncertainties, from which the true errors are drawn.
 STATED = UncertaintyInputs(
@@ -44,6 +46,14 @@ STATED = UncertaintyInputs(
     registration_mm=2.0,
     noise_fraction=0.10,
 )
+SOURCES = {
+    "boundary": ("delineation_fwhm_mm", "delineation_voxel_mm"),
+    "registration": ("registration_mm",),
+    "noise": ("noise_fraction",),
+    "resolution": ("fwhm_uncertainty_mm",),
+    "delivery": ("activity_fraction", "lung_shunt_sd_fraction", "residual_sd_fraction"),
+    "calibration": ("calibration_fraction",),
+}
 DELIVERY = Delivery(lung_shunt_fraction=0.03, residual_fraction=0.01)
 ENERGY_J_PER_GBQ, ACTIVITY_GBQ, DENSITY_G_ML = 49.67, 3.0, 1.03
 CT_MM, SPECT_MM = 1.5, 4.42
@@ -54,8 +64,23 @@ UNPERFUSED, OUTSIDE = 0.05, 0.02  # concentrations, in those of the perfused nor
 GAP_MM = 5.0  # between lesions
 
 
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One liver's lesions and its errors, these in stated standard deviations."""
+
+    shapes: list[tuple[np.ndarray, np.ndarray, np.ndarray]]  # centre, half axes, orientation
+    contrasts: list[float]
+    boundary: np.ndarray  # of each lesion: the drawn border beyond the true one
+    resolution: float
+    noise: np.ndarray  # of each voxel
+    shift: np.ndarray  # of the image, along each axis
+    delivery: np.ndarray  # activity, lung shunt, residual
+    calibration: np.ndarray  # of each lesion
+
+
 @dataclass(frozen=True)
 class Lesion:
+    liver: int
     diameter_mm: float  # of the sphere of the true volume
     contrast: float
     true_gy: float
@@ -122,77 +147,109 @@ def noise(rng: np.random.Generator) -> np.ndarray:
     return ndimage.gaussian_filter(rng.normal(size=SPECT.shape), sigma, mode="wrap") / norm
 
 
-def simulated_liver(seed: int) -> list[Lesion]:
-    """One liver through scanner, reader and program; the estimator sees the image, the contours and STATED alone."""
+def drawn_case(seed: int) -> Case:
+    """Lesions and errors of one liver, as its seed draws them."""
     rng = np.random.default_rng([SEED, seed])
+    shapes = drawn_lesions(rng)
+    drawn = [(float(np.exp(rng.uniform(np.log(2.0), np.log(10.0)))), float(rng.normal())) for _ in shapes]
+    return Case(
+        shapes=shapes,
+        contrasts=[contrast for contrast, _ in drawn],
+        boundary=np.array([off for _, off in drawn]),
+        resolution=float(rng.normal()),
+        noise=noise(rng),
+        shift=rng.normal(size=3),
+        delivery=rng.normal(size=3),
+        calibration=rng.normal(size=len(shapes)),
+    )
+
+
+def alone(source: str) -> UncertaintyInputs:
+    """What is stated where this source of error is the only one."""
+    others = [name for other, names in SOURCES.items() if other != source for name in names]
+    return replace(STATED, **dict.fromkeys(others))
+
+
+def simulated_liver(seed: int, stated: UncertaintyInputs = STATED, case: Case | None = None) -> list[Lesion]:
+    """One liver through scanner, reader and program; the estimator sees the image, the contours and ``stated`` alone.
+
+    The true errors are those of the case (by default of the seed), each times its stated standard deviation: what is not stated
+    does not err.
+    """
+    case = case or drawn_case(seed)
     x, y, z = np.meshgrid(*axes_mm(), indexing="ij", sparse=True)
     liver = (x / LIVER_MM[0]) ** 2 + (y / LIVER_MM[1]) ** 2 + (z / LIVER_MM[2]) ** 2 <= 1.0
     perfused = liver & (x > PERFUSED_FROM_MM)
     truth = np.where(perfused, 1.0, np.where(liver, UNPERFUSED, OUTSIDE))
-    true, contours = [], []
-    for centre, semi, turn in drawn_lesions(rng):
-        contrast = float(np.exp(rng.uniform(np.log(2.0), np.log(10.0))))
+    contours = []
+    for (centre, semi, turn), contrast, off in zip(case.shapes, case.contrasts, case.boundary, strict=True):
         box, depth = depth_mm(centre, semi, turn)
         share = np.clip(0.5 + depth / CT_MM, 0.0, 1.0)
         truth[box] += share * (contrast - truth[box])
-        true.append((2.0 * float(np.prod(semi)) ** (1 / 3), contrast))
         # The reader's border lies off the true one by one distance all round.
-        off = float(rng.normal()) * STATED.boundary_sd_mm
-        box, depth = depth_mm(centre, semi + off, turn)
+        box, depth = depth_mm(centre, semi + off * stated.boundary_sd_mm, turn)
         mask = np.zeros(CT.shape, dtype=np.bool_)
         mask[box] = depth >= 0.0
         contours.append(Segment(f"tumour {len(contours) + 1}", Role.TUMOUR, mask, CT))
 
-    fwhm = STATED.fwhm_mm + float(rng.normal()) * STATED.fwhm_uncertainty_mm
+    fwhm = stated.fwhm_mm + case.resolution * (stated.fwhm_uncertainty_mm or 0.0)
     sigma2 = (fwhm / FWHM_PER_SIGMA) ** 2 - SPECT_MM**2 / 12.0  # the scanner's voxels blur too
     values = (
         expected_image(truth, CT, fwhm_mm=np.sqrt(sigma2) * FWHM_PER_SIGMA, scanner=SPECT) * (CT_MM / SPECT_MM) ** 3
     )
-    values *= 1.0 + STATED.noise_fraction * noise(rng)
+    values *= 1.0 + (stated.noise_fraction or 0.0) * case.noise
     affine = SPECT.affine.copy()
-    affine[:3, 3] += rng.normal(size=3) * STATED.registration_mm
+    affine[:3, 3] += case.shift * (stated.registration_mm or 0.0)
     image = Volume(np.maximum(values, 0.0).astype(np.float32), Grid(SPECT.shape, affine), Quantity.COUNTS)
     energy = ENERGY_J_PER_GBQ * ACTIVITY_GBQ * (1 - DELIVERY.lung_shunt_fraction) * (1 - DELIVERY.residual_fraction)
-    z_activity, z_shunt, z_residual = rng.normal(size=3)
+    activity, shunt, residual = case.delivery * [
+        stated.activity_fraction or 0.0, stated.lung_shunt_sd_fraction or 0.0, stated.residual_sd_fraction or 0.0
+    ]  # fmt: skip
     given = (
         energy
-        * (1 + z_activity * STATED.activity_fraction)
-        * (1 - (DELIVERY.lung_shunt_fraction + z_shunt * STATED.lung_shunt_sd_fraction)) / (1 - DELIVERY.lung_shunt_fraction)
-        * (1 - (DELIVERY.residual_fraction + z_residual * STATED.residual_sd_fraction)) / (1 - DELIVERY.residual_fraction)
+        * (1 + activity)
+        * (1 - (DELIVERY.lung_shunt_fraction + shunt)) / (1 - DELIVERY.lung_shunt_fraction)
+        * (1 - (DELIVERY.residual_fraction + residual)) / (1 - DELIVERY.residual_fraction)
     )  # fmt: skip
     held_ml = float(truth[liver].sum()) * CT_MM**3 / 1000.0
-    true_gy = [
-        given * contrast / held_ml / (DENSITY_G_ML * 1e-3) * float(np.exp(rng.normal() * STATED.calibration_fraction))
-        for _, contrast in true
-    ]
+    local = np.exp(case.calibration * (stated.calibration_fraction or 0.0))
+    true_gy = given * np.array(case.contrasts) / held_ml / (DENSITY_G_ML * 1e-3) * local
 
     tissues = (
         Segment("perfused", Role.PERFUSED, perfused, CT),
         Segment("unperfused", Role.OTHER, liver & ~perfused, CT),
     )
-    transfer = transfer_matrix(image, contours, tissues, fwhm_mm=STATED.fwhm_mm)
+    transfer = transfer_matrix(image, contours, tissues, fwhm_mm=stated.fwhm_mm)
     denominator = transfer.names[:-1]
     found = []
     measured_total = float(np.sum((transfer.measured * transfer.volumes_ml)[:-1]))
-    for (diameter, contrast), dose, contour in zip(true, true_gy, contours, strict=True):
+    for (_, semi, _), contrast, dose, contour in zip(case.shapes, case.contrasts, true_gy, contours, strict=True):
+        diameter = 2.0 * float(np.prod(semi)) ** (1 / 3)
         share = transfer.share_of(contour.name)
         corrected = transfer.corrected_dose_gy(
             contour.name, denominator=denominator, energy_gy_kg=energy, density_g_ml=DENSITY_G_ML
         )
         row = transfer.names.index(contour.name)
         measured = energy * transfer.measured[row] / measured_total / (DENSITY_G_ML * 1e-3)
+        known = (seed, diameter, contrast, float(dose), float(measured))
         if share is None or corrected is None:
-            found.append(Lesion(diameter, contrast, dose, measured, np.nan, (np.nan,) * 3, (np.nan,) * 2))
+            found.append(Lesion(*known, np.nan, (np.nan,) * 3, (np.nan,) * 2))
             continue
         drawn = dose_interval(
-            contour, share, corrected_gy=corrected, inputs=STATED, deliveries=[DELIVERY], image=image.grid, seed=seed
+            contour, share, corrected_gy=corrected, inputs=stated, deliveries=[DELIVERY], image=image.grid, seed=seed
         )
         budget = corrected_dose_budget(
-            share, corrected_gy=corrected, volume_ml=contour.volume_ml, inputs=STATED, deliveries=[DELIVERY], image=image.grid
+            share, corrected_gy=corrected, volume_ml=contour.volume_ml, inputs=stated, deliveries=[DELIVERY], image=image.grid
         )  # fmt: skip
         triple = (drawn.low_gy, drawn.median_gy, drawn.high_gy)
-        found.append(Lesion(diameter, contrast, dose, measured, corrected, triple, budget.interval_gy(factor=1.96)))
+        found.append(Lesion(*known, corrected, triple, budget.interval_gy(factor=1.96)))
     return found
+
+
+def standard_error(covered: np.ndarray, livers: np.ndarray) -> float:
+    """Of a share of lesions; those of one liver have errors in common, so livers are what is counted."""
+    rest = np.bincount(np.unique(livers, return_inverse=True)[1], weights=covered - covered.mean())
+    return float(np.sqrt(np.sum(rest**2)) / covered.size)
 
 
 def summary(lesions: list[Lesion]) -> dict[str, Any]:
@@ -203,14 +260,18 @@ def summary(lesions: list[Lesion]) -> dict[str, Any]:
     bottom, top = np.array([one.analytic for one in given]).T
     measured = np.array([one.measured_gy for one in given])
     corrected = np.array([one.corrected_gy for one in given])
+    livers = np.array([one.liver for one in given])
+    held, analytic = (low <= true) & (true <= high), (bottom <= true) & (true <= top)
     return {
         "lesions": len(given),
         "refused": len(lesions) - len(given),
-        "monte_carlo_coverage": float(np.mean((low <= true) & (true <= high))),
+        "monte_carlo_coverage": float(np.mean(held)),
+        "monte_carlo_coverage_standard_error": standard_error(held, livers),
         "above_the_interval": float(np.mean(true > high)),
         "below_the_interval": float(np.mean(true < low)),
         "monte_carlo_median_width": float(np.median((high - low) / corrected)),
-        "analytic_coverage": float(np.mean((bottom <= true) & (true <= top))),
+        "analytic_coverage": float(np.mean(analytic)),
+        "analytic_coverage_standard_error": standard_error(analytic, livers),
         "analytic_median_width": float(np.median((top - bottom) / corrected)),
         "uncorrected_median_bias": float(np.median(measured / true - 1.0)),
         "uncorrected_quartiles": np.quantile(measured / true - 1.0, [0.25, 0.75]).tolist(),
@@ -224,6 +285,101 @@ def of_bins(lesions: list[Lesion]) -> dict[str, dict[str, Any]]:
     return {
         f"{low}-{high} mm": summary([one for one in lesions if low <= one.diameter_mm < high]) for low, high in BINS_MM
     }
+
+
+def spread(lesions: list[Lesion]) -> dict[str, float]:
+    """Spread of ln(true dose / corrected dose), seen and predicted by the Monte Carlo, and their ratio.
+
+    The ratio is the standard deviation of the true doses' normal scores: distances from the median on the logarithm, those above
+    in (high - median) / 1.96 and those below in (median - low) / 1.96. It is 1 where the interval is right, skewed or not.
+    """
+    given = [one for one in lesions if np.isfinite(one.corrected_gy)]
+    true, corrected = (np.log([getattr(one, name) for one in given]) for name in ("true_gy", "corrected_gy"))
+    low, median, high = np.log(np.array([one.monte_carlo for one in given])).T
+    scores = 1.96 * (true - median) / np.where(true > median, high - median, median - low)
+    return {
+        "lesions": len(given),
+        "seen_sd": float(np.std(true - corrected)),
+        "predicted_sd": float(np.sqrt(np.mean(((high - low) / 3.92) ** 2))),
+        "seen_over_predicted": float(np.std(scores)),
+        "seen_median": float(np.median(true - corrected)),
+        "predicted_median": float(np.median(median - corrected)),
+    }
+
+
+def evenly_drawn_cases(number: int) -> list[Case]:
+    """Cases of the first seeds, whose errors (but the noise) take every quantile once: their spread is no matter of luck."""
+    rng = np.random.default_rng([SEED, number])
+    cases = [drawn_case(seed) for seed in range(number)]
+    lesions = len(BINS_MM)
+
+    def even(columns: int) -> np.ndarray:
+        places = rng.permuted(np.tile((np.arange(number)[:, None] + 0.5) / number, (1, columns)), axis=0)
+        return np.asarray(special.ndtri(places))
+
+    boundary, delivery, calibration, resolution = even(lesions), even(3), even(lesions), even(1)[:, 0]
+    reach = np.sqrt(stats.chi2.ppf(special.ndtr(even(1)[:, 0]), 3))
+    return [
+        replace(
+            case,
+            boundary=boundary[n],
+            resolution=float(resolution[n]),
+            shift=reach[n] * case.shift / np.linalg.norm(case.shift),
+            delivery=delivery[n],
+            calibration=calibration[n],
+        )
+        for n, case in enumerate(cases)
+    ]
+
+
+def of_sources() -> dict[str, dict[str, dict[str, float]]]:
+    """Spread by each source of error as the only one, by size."""
+    cases = evenly_drawn_cases(LIVERS_BY_SOURCE)
+    found = {}
+    for source in SOURCES:
+        lesions = [one for n, case in enumerate(cases) for one in simulated_liver(n, alone(source), case)]
+        found[source] = {
+            f"{low}-{high} mm": spread([one for one in lesions if low <= one.diameter_mm < high])
+            for low, high in ((10, 15), (15, 30), (30, 80))
+        }
+    return found
+
+
+@pytest.mark.parametrize(
+    ("source", "errors", "end", "limits"),
+    [
+        ("boundary", {"boundary": np.full(5, 1.96)}, 2, (0.93, 1.07)),
+        ("boundary", {"boundary": np.full(5, -1.96)}, 0, (0.93, 1.07)),
+        # The organ's own counts go down with the lesion's, which the Monte Carlo leaves out: it predicts somewhat too much.
+        ("resolution", {"resolution": 1.96}, 2, (0.75, 1.05)),
+        ("resolution", {"resolution": -1.96}, 0, (0.75, 1.05)),
+    ],
+)
+def test_an_error_at_its_own_percentile_leaves_the_truth_at_the_end_of_the_interval(
+    source: str, errors: dict[str, Any], end: int, limits: tuple[float, float]
+) -> None:
+    found = [
+        np.log(lesion.true_gy / lesion.corrected_gy) / np.log(lesion.monte_carlo[end] / lesion.corrected_gy)
+        for seed in (0, 1)
+        for lesion in simulated_liver(seed, alone(source), replace(drawn_case(seed), **errors))
+        if lesion.diameter_mm > 15.0  # of smaller ones 1.9 mm of the border leave hardly anything
+    ]
+    low, high = limits
+    assert low <= float(np.median(found)) <= high
+
+
+def test_a_shift_of_median_length_loses_what_the_median_supposes() -> None:
+    """Along the four diagonals of a tetrahedron, which add up to nothing: slopes of the background cancel."""
+    tetrahedron = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]) * np.sqrt(stats.chi2.median(3) / 3.0)
+    found = [
+        lesion
+        for shift in tetrahedron
+        for lesion in simulated_liver(0, alone("registration"), replace(drawn_case(0), shift=shift))
+        if 15.0 < lesion.diameter_mm < 30.0  # the loss of larger ones is no more than that of the whole organ
+    ]
+    lost = np.mean([np.log(one.true_gy / one.corrected_gy) for one in found])
+    supposed = np.mean([np.log(one.monte_carlo[1] / one.corrected_gy) for one in found])
+    assert 0.75 <= lost / supposed <= 1.05
 
 
 def test_a_few_livers_cover_the_truth_within_binomial_limits() -> None:
@@ -249,6 +405,7 @@ def test_the_95_percent_interval_holds_the_true_dose_in_92_to_98_percent_of_lesi
     begun = time.perf_counter()
     lesions = [lesion for seed in range(LIVERS) for lesion in simulated_liver(seed)]
     everything, bins = summary(lesions), of_bins(lesions)
+    by_source = of_sources()
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
     evidence = {
         "claim": "95 % intervals of corrected mean doses hold the true dose of 92 to 98 % of simulated lesions",
@@ -258,6 +415,8 @@ def test_the_95_percent_interval_holds_the_true_dose_in_92_to_98_percent_of_lesi
         "stated": {name: value for name, value in vars(STATED).items() if value is not None},
         "all": everything,
         "by_diameter": bins,
+        "livers_by_source": LIVERS_BY_SOURCE,
+        "one_source_at_a_time": by_source,
         "seconds": round(time.perf_counter() - begun),
     }
     (ROOT / "docs" / "evidence" / "uncertainty.json").write_text(
@@ -271,3 +430,9 @@ def test_the_95_percent_interval_holds_the_true_dose_in_92_to_98_percent_of_lesi
     # Without correction the dose of small lesions is clearly too low.
     assert bins["10-15 mm"]["uncorrected_median_bias"] < -0.4
     assert bins["20-30 mm"]["uncorrected_median_bias"] < -0.2
+    # No source spreads the dose farther than predicted; noise is drawn, so 60 lesions say it to 9 %, 120 to 6 %. A poorer
+    # resolution takes from the whole organ's counts too, which the prediction leaves out: less of it is seen, least where large.
+    for source, sizes in by_source.items():
+        least = 0.6 if source == "resolution" else 0.8
+        for size, found in sizes.items():
+            assert least <= found["seen_over_predicted"] <= 1.2, (source, size)
