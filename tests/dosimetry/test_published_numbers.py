@@ -251,6 +251,7 @@ def test_dose_and_bed_of_one_publication_are_told_apart() -> None:
 # EANM 2022 (doi:10.1007/s00259-021-05600-z), the presets that tests/files/test_guidelinetable.py does not spell out.
 EANM = {
     "eanm-2022-glass-icc": {(Q.TUMOUR, 260, None), (Q.NORMAL_LIVER, None, 75)},
+    "eanm-2022-glass-mcrc-segmentectomy": {(Q.PERFUSED, 400, None)},
     "eanm-2022-glass-mcrc": {(Q.TUMOUR, 189, None), (Q.NORMAL_LIVER, None, 50), (Q.NORMAL_LIVER, None, 90)},
     "eanm-2022-resin-lobectomy": {(Q.PERFUSED_NORMAL, 70, None), (Q.TUMOUR, 100, None)},
     "eanm-2022-resin-unilobar": {(Q.TUMOUR, 100, None), (Q.TUMOUR, 120, None), (Q.PERFUSED_NORMAL, None, 40)},
