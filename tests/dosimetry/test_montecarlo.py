@@ -9,7 +9,6 @@ import pytest
 
 from ytterby.dosimetry.montecarlo import dose_interval
 from ytterby.dosimetry.recovery import (
-    FWHM_PER_SIGMA,
     effective_fwhm_mm,
     equivalent_diameter_mm,
     gaussian_sphere_recovery,
@@ -17,6 +16,7 @@ from ytterby.dosimetry.recovery import (
 from ytterby.dosimetry.transfer import TumourShare, table_share
 from ytterby.dosimetry.uncertainty import corrected_dose_budget
 from ytterby.errors import DomainError
+from ytterby.imaging.smooth import FWHM_PER_SIGMA
 from ytterby.model.segment import Role, Segment
 from ytterby.model.uncertainty import Delivery, DoseInterval, UncertaintyInputs
 from ytterby.model.volume import Grid

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from scipy import integrate, ndimage
 
 from ytterby.dosimetry.recovery import (
-    FWHM_PER_SIGMA,
     GearRecovery,
     RecoveryTable,
     corrected_mean_gy,
@@ -24,6 +23,7 @@ from ytterby.dosimetry.recovery import (
     size_notices,
 )
 from ytterby.errors import DomainError, EstimationError
+from ytterby.imaging.smooth import FWHM_PER_SIGMA
 
 # Mean in the true volume and value at the centre, computed apart from this code on voxels (hot sphere, cold surroundings). They
 # differ from the integral by up to 0.0014; the integral itself is tested to 1e-9 below.

@@ -12,9 +12,10 @@ from ytterby.dosimetry.recovery import effective_fwhm_mm, equivalent_diameter_mm
 from ytterby.dosimetry.transfer import SURROUNDINGS, table_share, transfer_matrix
 from ytterby.errors import DomainError, SegmentError
 from ytterby.files.nrrd import read_nrrd, read_nrrd_segments
+from ytterby.imaging.smooth import FWHM_PER_SIGMA
 from ytterby.model.segment import Role, Segment
 from ytterby.model.volume import Grid, Quantity, Volume
-from ytterby.virtual.scanner import FWHM_PER_SIGMA, expected_image
+from ytterby.virtual.scanner import expected_image
 
 FWHM_MM, STEP_MM, IMAGE_MM = 12.0, 1.5, 4.42
 GRID = Grid.axis_aligned((90, 90, 90), (STEP_MM,) * 3)

@@ -20,9 +20,9 @@ import pytest
 from scipy import ndimage, special, stats
 
 from ytterby.dosimetry.montecarlo import dose_interval
-from ytterby.dosimetry.recovery import FWHM_PER_SIGMA
 from ytterby.dosimetry.transfer import transfer_matrix
 from ytterby.dosimetry.uncertainty import corrected_dose_budget
+from ytterby.imaging.smooth import FWHM_PER_SIGMA
 from ytterby.model.segment import Role, Segment
 from ytterby.model.uncertainty import Delivery, UncertaintyInputs
 from ytterby.model.volume import Grid, Quantity, Volume

@@ -5,10 +5,11 @@ import pytest
 from scipy import special
 
 from ytterby.errors import DomainError
+from ytterby.imaging.smooth import FWHM_PER_SIGMA
 from ytterby.model.volume import Grid, Quantity
 from ytterby.virtual.anatomy import Ellipsoid
 from ytterby.virtual.cohort import VirtualPatient
-from ytterby.virtual.scanner import FWHM_PER_SIGMA, SPECT_GRID, expected_image, poisson_image, spread_matrix
+from ytterby.virtual.scanner import SPECT_GRID, expected_image, poisson_image, spread_matrix
 
 
 def test_blurring_and_regridding_keep_the_sum() -> None:

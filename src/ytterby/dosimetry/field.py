@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from ytterby.dosimetry.occupancy import segment_occupancy
-from ytterby.dosimetry.voxel import kernel_map, local_deposition_gy
+from ytterby.dosimetry.voxel import kernel_map, local_deposition_gy, local_deposition_map
 from ytterby.imaging.quantify import ActivityField, ActivityLayer, Gain, integral_ml
 from ytterby.imaging.sample import resample, sample_linear
 from ytterby.model.dose import DoseOptions, Engine
@@ -75,8 +75,7 @@ class LocalDepositionField:
 
     def map_on(self, grid: Grid) -> Volume:
         """Dose map (Gy, float32) at the voxel centres of ``grid``."""
-        dose = local_deposition_gy(self._activity.map_on(grid), self._options)
-        return _dose_volume(dose, grid, self._activity)
+        return local_deposition_map(self._activity, grid, self._options)
 
 
 class KernelField:

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from ytterby.dosimetry.compartment import mean_dose_gy
-from ytterby.errors import CalibrationError, DomainError, GeometryError, SegmentError
-from ytterby.imaging.quantify import non_negative_counts
-from ytterby.imaging.sample import sample_linear
+from ytterby.errors import CalibrationError, DomainError, SegmentError
+from ytterby.imaging.quantify import non_negative_counts, segment_counts
 from ytterby.model.segment import Segment
 from ytterby.model.treatment import LungShunt, Session
 from ytterby.model.volume import Quantity, Volume
@@ -260,8 +259,8 @@ def spect_lung_shunt(image: Volume, *, liver: Segment, lungs: Segment) -> LungSh
             remedy="check the roles of the segments: lungs and liver",
         )
     above, _ = non_negative_counts(image)
-    liver_counts, liver_outside = _counts(above, liver)
-    lung_counts, lungs_outside = _counts(above, free)
+    liver_counts, liver_outside = segment_counts(above, liver)
+    lung_counts, lungs_outside = segment_counts(above, free)
     if liver_counts <= 0.0:
         raise CalibrationError(
             "the image holds no counts in the liver, so there is no lung shunt",
@@ -316,16 +315,3 @@ def _geometric_mean(anterior_counts: float, posterior_counts: float, organ: str)
     # Root of each factor: the product of two large counts would overflow first.
     front = math.sqrt(non_negative(anterior_counts, f"anterior {organ} counts"))
     return front * math.sqrt(non_negative(posterior_counts, f"posterior {organ} counts"))
-
-
-def _counts(image: Volume, segment: Segment) -> tuple[float, float]:
-    """Counts of a segment (image unit times mL), and the share of the segment that the image does not show."""
-    points = segment.points(grids=[image.grid])
-    samples = sample_linear(image, points)
-    if samples.outside_fraction == 1.0:
-        raise GeometryError(
-            "the segment lies wholly outside the image",
-            where=f"segment '{segment.name}'" + (f", image {image.source}" if image.source else ""),
-            remedy="check that image and segmentation belong to one frame of reference, or register them",
-        )
-    return float(samples.values.sum()) * points.volume_ml, samples.outside_fraction

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import fft, ndimage, special
 
-from ytterby.dosimetry.recovery import FWHM_PER_SIGMA, effective_fwhm_mm
+from ytterby.dosimetry.recovery import effective_fwhm_mm
 from ytterby.dosimetry.transfer import TumourShare
 from ytterby.errors import DomainError
+from ytterby.imaging.smooth import FWHM_PER_SIGMA
 from ytterby.model.dose import Notice
 from ytterby.model.segment import Segment
 from ytterby.model.uncertainty import Delivery, DoseInterval, UncertaintyInputs

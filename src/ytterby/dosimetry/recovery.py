@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ytterby.errors import DomainError, EstimationError
+from ytterby.imaging.smooth import FWHM_PER_SIGMA
 from ytterby.model.dose import Notice
 from ytterby.units import non_negative, positive
 
 __all__ = [
-    "FWHM_PER_SIGMA",
     "GearRecovery",
     "RecoveryTable",
     "corrected_mean_gy",
@@ -28,9 +28,6 @@ __all__ = [
     "gaussian_sphere_recovery",
     "size_notices",
 ]
-
-FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
-"""Full width at half maximum of a Gaussian in standard deviations."""
 
 _SMALL_MM = 20.0
 _SMALL_FWHM = 2.5

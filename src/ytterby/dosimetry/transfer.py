@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ytterby.dosimetry.recovery import FWHM_PER_SIGMA, corrected_mean_gy
+from ytterby.dosimetry.recovery import corrected_mean_gy
 from ytterby.dosimetry.workgrid import Box, WorkGrid, common, inner
 from ytterby.errors import GeometryError, SegmentError
 from ytterby.imaging.sample import resample, sample_linear
+from ytterby.imaging.smooth import FWHM_PER_SIGMA
 from ytterby.model.segment import Segment
 from ytterby.model.volume import FloatArray, Volume, read_only
 from ytterby.units import positive

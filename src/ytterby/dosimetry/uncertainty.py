@@ -11,7 +11,6 @@ import math
 from collections.abc import Sequence
 
 from ytterby.dosimetry.recovery import (
-    FWHM_PER_SIGMA,
     effective_fwhm_mm,
     equivalent_diameter_mm,
     gaussian_sphere_edge,
@@ -19,6 +18,7 @@ from ytterby.dosimetry.recovery import (
 )
 from ytterby.dosimetry.transfer import TumourShare
 from ytterby.errors import DomainError
+from ytterby.imaging.smooth import FWHM_PER_SIGMA
 from ytterby.model.uncertainty import Delivery, UncertaintyBudget, UncertaintyInputs, UncertaintyTerm
 from ytterby.model.volume import Grid
 from ytterby.units import non_negative, positive

@@ -31,6 +31,7 @@ __all__ = [
     "non_negative_counts",
     "relative_layer",
     "require_disjoint",
+    "segment_counts",
 ]
 
 
@@ -234,7 +235,14 @@ def require_disjoint(territories: Sequence[Segment]) -> None:
                 )
 
 
-def _counts(image: Volume, segment: Segment) -> float:
+def segment_counts(image: Volume, segment: Segment) -> tuple[float, float]:
+    """Counts of a segment (image unit times mL), and the share of the segment that the image does not show.
+
+    Raises
+    ------
+    GeometryError
+        The segment lies wholly outside the image.
+    """
     points = segment.points(grids=[image.grid])
     samples = sample_linear(image, points)
     if samples.outside_fraction == 1.0:
@@ -243,7 +251,11 @@ def _counts(image: Volume, segment: Segment) -> float:
             where=f"segment '{segment.name}'" + (f", image {image.source}" if image.source else ""),
             remedy="check that image and segmentation belong to one frame of reference, or register them",
         )
-    total = float(samples.values.sum(dtype=np.float64)) * points.volume_ml
+    return float(samples.values.sum(dtype=np.float64)) * points.volume_ml, samples.outside_fraction
+
+
+def _counts(image: Volume, segment: Segment) -> float:
+    total, _ = segment_counts(image, segment)
     if total <= 0:
         raise CalibrationError(
             "the image holds no counts in the segment, so no activity can be shared out by counts",

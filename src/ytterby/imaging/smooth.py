@@ -22,7 +22,7 @@ __all__ = [
     "smooth",
 ]
 
-FWHM_PER_SIGMA = math.sqrt(8.0 * math.log(2.0))
+FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
 """Full width at half maximum of a Gaussian over its standard deviation, 2.3548."""
 
 _REACH = 6.0  # standard deviations; what lies beyond holds 2e-9

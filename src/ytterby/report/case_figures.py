@@ -36,7 +36,15 @@ from ytterby.report.case_planes import (
 )
 from ytterby.report.style import house_style, mark_simulated
 
-__all__ = ["ISODOSES_GY", "WASH_FROM_FRACTION", "histogram_figure", "planes_figure", "png_bytes", "svg_bytes"]
+__all__ = [
+    "ISODOSES_GY",
+    "WASH_FROM_FRACTION",
+    "add_segments_legend",
+    "histogram_figure",
+    "planes_figure",
+    "png_bytes",
+    "svg_bytes",
+]
 
 ISODOSES_GY = (20.0, 50.0, 100.0, 150.0, 200.0, 300.0, 500.0)
 """Isodose lines, absolute: a line means the same in every patient."""
@@ -134,19 +142,7 @@ def _drawn(layout: Layout, cuts: Sequence[_Cut], named: Sequence[tuple[str, Mark
         _image_row(figure, layout, 1, cuts, unit, all_outlines=False)
         _dose_row(figure, layout, 2, cuts)
     if named:
-        handles = [Line2D([], [], color=mark.colour, linewidth=2.4) for _, mark in named]
-        legend = figure.legend(
-            handles,
-            [label(*each) for each in named],
-            loc="lower center",
-            bbox_to_anchor=(0.47, 0.0),
-            ncols=min(_LEGEND_COLUMNS, len(named)),
-            frameon=False,
-            fontsize=8,
-            handlelength=1.4,
-            borderaxespad=0.1,
-        )
-        _plain_letters(legend)
+        add_segments_legend(figure, named)
     return figure
 
 
@@ -275,6 +271,22 @@ def _draw_thin(axes: Axes, outlines: Sequence[_Outline], roles: Sequence[Role]) 
         if outline.role in roles:
             colour = "white" if outline.role is Role.TUMOUR else outline.mark.colour
             draw_lines(axes, outline.lines, colour, width=0.8)
+
+
+def add_segments_legend(figure: Figure, named: Sequence[tuple[str, Mark]]) -> None:
+    """Adds the names of segments with their colours at the foot of a figure of planes, in up to five columns."""
+    legend = figure.legend(
+        [Line2D([], [], color=mark.colour, linewidth=2.4) for _, mark in named],
+        [label(*each) for each in named],
+        loc="lower center",
+        bbox_to_anchor=(0.47, 0.0),
+        ncols=min(_LEGEND_COLUMNS, len(named)),
+        frameon=False,
+        fontsize=8,
+        handlelength=1.4,
+        borderaxespad=0.1,
+    )
+    _plain_letters(legend)
 
 
 def _plain_letters(legend: Legend) -> None:

@@ -19,6 +19,7 @@ from ytterby.model.volume import FloatArray
 from ytterby.planning.agreement import Agreement
 from ytterby.planning.verify import SegmentPair, Verification
 from ytterby.planning.voxelwise import DoseMaps
+from ytterby.report.case_figures import add_segments_legend
 from ytterby.report.case_marks import Mark, label, marks, stacking
 from ytterby.report.case_panels import Layout, add_scale, canvas, coloured, contours, draw_lines, panel
 from ytterby.report.case_planes import (
@@ -86,7 +87,8 @@ def difference_figure(
         _dose_row(figure, layout, 0, cuts, [cut.predicted_gy for cut in cuts], top_gy=top_gy)
         _dose_row(figure, layout, 1, cuts, [cut.delivered_gy for cut in cuts], top_gy=top_gy)
         _difference_row(figure, layout, cuts)
-        _legend(figure, named)
+        if named:
+            add_segments_legend(figure, named)
         mark_simulated(figure, simulated=simulated)
     return figure
 
@@ -168,24 +170,6 @@ def _draw_outlines(axes: Axes, cut: _Cut, layout: Layout, *, tumour_colour: str)
             zorder=8,
             bbox={"facecolor": mark.colour, "edgecolor": "none", "pad": 0.8, "alpha": 0.85},
         )
-
-
-def _legend(figure: Figure, named: Sequence[tuple[str, Mark]]) -> None:
-    if not named:
-        return
-    legend = figure.legend(
-        [Line2D([], [], color=mark.colour, linewidth=2.4) for _, mark in named],
-        [label(*each) for each in named],
-        loc="lower center",
-        bbox_to_anchor=(0.47, 0.0),
-        ncols=min(_LEGEND_COLUMNS, len(named)),
-        frameon=False,
-        fontsize=8,
-        handlelength=1.4,
-        borderaxespad=0.1,
-    )
-    for text in legend.get_texts():
-        text.set_parse_math(False)
 
 
 def _round_top(doses_gy: Sequence[FloatArray]) -> float:

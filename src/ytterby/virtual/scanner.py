@@ -6,12 +6,12 @@ import numpy as np
 from scipy import special
 
 from ytterby.errors import DomainError
+from ytterby.imaging.smooth import FWHM_PER_SIGMA
 from ytterby.model.volume import FloatArray, Grid, Quantity, Volume
 from ytterby.units import positive
 
 __all__ = [
     "FWHM_MM",
-    "FWHM_PER_SIGMA",
     "SPECT_GRID",
     "TOTAL_COUNTS",
     "expected_image",
@@ -19,7 +19,6 @@ __all__ = [
     "spread_matrix",
 ]
 
-FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 FWHM_MM = 12.0
 """Resolution of a reconstructed 99mTc SPECT with a low-energy high-resolution collimator: 10 to 15 mm. An assumption."""
 TOTAL_COUNTS = 8e6
