@@ -202,9 +202,11 @@ def test_small_tumours_are_flagged_with_and_without_a_resolution() -> None:
 
 def test_without_normal_liver_nothing_is_corrected() -> None:
     pet = Volume(blurred(true_activity()).array * 1e6, SPECT, Quantity.CONCENTRATION, reference_time=NOON)
-    found = assessed(dosed(pet, segments=TUMOURS), Accuracy(fwhm_mm=FWHM_MM)).dose
-    assert found.of("large").corrected_mean_dose_gy is None
-    assert "no_correction" in {notice.code for notice in found.notices}
+    table = RecoveryTable((20.0, 40.0), (0.4, 0.7), "phantom")
+    for accuracy in (Accuracy(fwhm_mm=FWHM_MM), Accuracy(recovery=table)):
+        found = assessed(dosed(pet, segments=TUMOURS), accuracy).dose
+        assert found.of("large").corrected_mean_dose_gy is None
+        assert "no_correction" in {notice.code for notice in found.notices}
 
 
 def test_holmium_has_no_kernel() -> None:

@@ -51,11 +51,8 @@ def gaussian_corrections(found: DosedCase, *, fwhm_mm: float) -> tuple[tuple[Cor
     """
     tumours = [segment for segment in found.segments if segment.role is Role.TUMOUR]
     normal = next((segment for segment in found.segments if segment.role is Role.NORMAL_LIVER), None)
-    if not tumours:
-        return (), ()
-    if normal is None:
-        text = "Partial volume is not corrected: no normal liver surrounds the tumours (role liver)."
-        return (), (Notice("no_correction", text),)
+    if not tumours or normal is None:
+        return (), _without_normal_liver(found)
     parts = [_layer_corrections(found, layer, tumours, normal, fwhm_mm=fwhm_mm) for layer in found.activity.layers]
     corrections = tuple(_summed([part[n] for part in parts]) for n in range(len(tumours)))
     return corrections, tuple(
@@ -73,6 +70,8 @@ def table_corrections(found: DosedCase, table: RecoveryTable) -> tuple[tuple[Cor
     which the table has no coefficient is not corrected, and told.
     """
     background_gy = _background_gy(found)
+    if background_gy is None:
+        return (), _without_normal_liver(found)
     corrections: list[Correction] = []
     for row in found.dose.doses:
         if row.role is not Role.TUMOUR:
@@ -96,13 +95,21 @@ def table_corrections(found: DosedCase, table: RecoveryTable) -> tuple[tuple[Cor
     )
 
 
-def _background_gy(found: DosedCase) -> float:
-    """Mean dose of what surrounds the tumours: perfused normal liver, else normal liver; 0 where neither is known."""
+def _without_normal_liver(found: DosedCase) -> tuple[Notice, ...]:
+    """Why no tumour is corrected where nothing is known of what surrounds them."""
+    if all(row.role is not Role.TUMOUR for row in found.dose.doses):
+        return ()
+    text = "Partial volume is not corrected: no normal liver surrounds the tumours (role liver)."
+    return (Notice("no_correction", text),)
+
+
+def _background_gy(found: DosedCase) -> float | None:
+    """Mean dose of what surrounds the tumours: perfused normal liver, else normal liver; None where neither is known."""
     for role in (Role.PERFUSED_NORMAL, Role.NORMAL_LIVER):
         mean_gy = joint_mean_dose_gy([row for row in found.dose.doses if row.role is role])
         if mean_gy is not None:
             return max(mean_gy, 0.0)
-    return 0.0
+    return None
 
 
 def _layer_corrections(
