@@ -20,6 +20,11 @@ settings.load_profile("house")
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name bytes by their length: compressed bytes may hold the time, and every worker must collect the same names."""
+    return f"{argname}-{len(val)}-bytes" if isinstance(val, bytes | bytearray) else None
+
+
 def missing(reason: str) -> None:
     """Skip with the reason; under CI=true what is missing is a failure."""
     if os.environ.get("CI", "").lower() == "true":

@@ -50,7 +50,7 @@ def segmentation(path: Path, array: np.ndarray, keys: dict[str, str], **changes:
     fields = {**FIELDS, **fields}
     lines = ["NRRD0004", *(f"{name}: {value}" for name, value in fields.items() if value is not None)]
     lines += [f"{name}:={value}" for name, value in keys.items()]
-    path.write_bytes("\n".join(lines).encode() + b"\n\n" + gzip.compress(array.tobytes(order="F")))
+    path.write_bytes("\n".join(lines).encode() + b"\n\n" + gzip.compress(array.tobytes(order="F"), mtime=0))
     return path
 
 
@@ -61,8 +61,11 @@ DATA = RAMP.tobytes(order="F")
     ("encoding", "data"),
     [
         ("raw", DATA),
-        ("gzip", gzip.compress(DATA)),
-        ("gz", gzip.compress(DATA[:10]) + gzip.compress(DATA[10:])),  # members, as block compressors write them
+        ("gzip", gzip.compress(DATA, mtime=0)),
+        (
+            "gz",
+            gzip.compress(DATA[:10], mtime=0) + gzip.compress(DATA[10:], mtime=0),
+        ),  # members, as block compressors write them
         ("bzip2", bz2.compress(DATA)),
         ("ascii", " ".join(str(n) for n in RAMP.ravel(order="F")).encode()),
         ("text", "\n".join(str(n) for n in RAMP.ravel(order="F")).encode() + b"\n"),
@@ -145,12 +148,16 @@ def test_missing_geometry_is_said(tmp_path: Path, changes: dict[str, str | None]
         ({"sizes": "2 3 0"}, DATA, "claims an image"),
         ({}, DATA[:-1], "47 bytes of data follow a header that needs 48"),
         ({}, DATA + b"x", "more than the 48 bytes follow"),
-        ({"encoding": "gzip"}, gzip.compress(DATA)[:-10], "end too early or are damaged"),
-        ({"encoding": "gzip"}, gzip.compress(DATA + b"xx"), "more than the 48 bytes"),
-        ({"encoding": "gzip"}, gzip.compress(DATA[:-2]), "46 bytes of data follow a header that needs 48"),
+        ({"encoding": "gzip"}, gzip.compress(DATA, mtime=0)[:-10], "end too early or are damaged"),
+        ({"encoding": "gzip"}, gzip.compress(DATA + b"xx", mtime=0), "more than the 48 bytes"),
+        ({"encoding": "gzip"}, gzip.compress(DATA[:-2], mtime=0), "46 bytes of data follow a header that needs 48"),
         ({"encoding": "gzip"}, DATA, "damaged"),
         ({"encoding": "bzip2"}, bz2.compress(DATA)[:-3], "end too early or are damaged"),
-        ({"encoding": "gzip", "sizes": "1000 1000 1000"}, gzip.compress(DATA), "a header that needs 2000000000 bytes"),
+        (
+            {"encoding": "gzip", "sizes": "1000 1000 1000"},
+            gzip.compress(DATA, mtime=0),
+            "a header that needs 2000000000 bytes",
+        ),
         ({"encoding": "ascii"}, b"1 2 3", "3 numbers follow a header that needs 24"),
         ({"encoding": "ascii"}, b"x " * 24, "a sample is no number"),
         ({"encoding": "ascii"}, b"70000 " * 24, "does not fit the type"),
