@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -10,14 +11,16 @@ import numpy as np
 import pydicom
 import pytest
 
-from ytterby.dicom import series as series_module
 from ytterby.dicom.read import read_volume
-from ytterby.dicom.segmentation import read_segments
+from ytterby.dicom.read.segmentation import read_segments
 from ytterby.dicom.series import scan, total_counts
 from ytterby.dicom.write import DicomHeader, write_ct, write_dose, write_nm_recon_tomo, write_segmentation
 from ytterby.errors import DicomError, InputError
 from ytterby.model.segment import Segment
 from ytterby.model.volume import Volume
+
+# The package gives its name to the function.
+scan_module = importlib.import_module("ytterby.dicom.series.scan")
 
 GARBAGE = {
     "empty": b"",
@@ -139,8 +142,8 @@ def test_links_out_of_the_folder_are_not_followed(hu: Volume, header: DicomHeade
 
 
 def test_the_number_of_files_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(series_module, "MAX_FILES", 3)
-    monkeypatch.setattr(series_module, "MAX_DEPTH", 1)
+    monkeypatch.setattr(scan_module, "MAX_FILES", 3)
+    monkeypatch.setattr(scan_module, "MAX_DEPTH", 1)
     for k in range(3):
         (tmp_path / f"{k}").write_text("x")
     (tmp_path / "a" / "b").mkdir(parents=True)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from ytterby.dicom.geometry import Plane, stack
+from ytterby.dicom.layout.planes import Plane, stack
 from ytterby.dicom.read import read_volume
 from ytterby.dicom.series import Series, scan, total_counts
 from ytterby.dicom.write import DicomHeader, write_ct, write_dose, write_nm_recon_tomo, write_pet

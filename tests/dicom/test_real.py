@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from ytterby.dicom.geometry import slice_direction
+from ytterby.dicom.layout.planes import slice_direction
 from ytterby.dicom.read import read_volume
-from ytterby.dicom.segmentation import read_segments
+from ytterby.dicom.read.segmentation import read_segments
 from ytterby.dicom.series import scan, total_counts
 from ytterby.errors import CalibrationError, DicomError
 from ytterby.model.volume import Quantity

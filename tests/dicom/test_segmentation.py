@@ -12,7 +12,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from ytterby.dicom.read import read_volume
-from ytterby.dicom.segmentation import read_segments
+from ytterby.dicom.read.segmentation import read_segments
 from ytterby.dicom.series import scan
 from ytterby.dicom.write import DicomHeader, write_segmentation
 from ytterby.errors import DicomError, GeometryError, SegmentError

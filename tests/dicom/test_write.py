@@ -14,9 +14,8 @@ import SimpleITK as sitk
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ytterby.dicom.identity import decimal
 from ytterby.dicom.read import read_volume
-from ytterby.dicom.segmentation import read_segments
+from ytterby.dicom.read.segmentation import read_segments
 from ytterby.dicom.series import scan
 from ytterby.dicom.write import (
     DicomHeader,
@@ -27,6 +26,7 @@ from ytterby.dicom.write import (
     write_pet,
     write_segmentation,
 )
+from ytterby.dicom.write.identity import decimal
 from ytterby.errors import CalibrationError, ConfigurationError, DomainError, GeometryError, SegmentError
 from ytterby.model.segment import Role, Segment
 from ytterby.model.volume import Grid, Quantity, Volume

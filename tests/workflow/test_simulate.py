@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from typer.testing import CliRunner
 
 from ytterby.cli.virtual import app
-from ytterby.dicom.segmentation import read_segments
+from ytterby.dicom.read.segmentation import read_segments
 from ytterby.errors import ConfigurationError
 from ytterby.files.studyfile import read_study
 from ytterby.files.studytables import read_study_tables

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ytterby.dicom.identity import DicomHeader, content_uid
+from ytterby.dicom.uids import content_uid
 from ytterby.dicom.write import write_dose, write_segmentation
+from ytterby.dicom.write.identity import DicomHeader
 from ytterby.dosimetry.case import DosedCase
 from ytterby.errors import GeometryError
 from ytterby.model.dose import Notice

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ytterby.dicom.geometry import slice_direction
 from ytterby.dicom.header import NOT_DICOM
+from ytterby.dicom.layout.planes import slice_direction
 from ytterby.dicom.series import Scan, Series, SkippedFile, scan, total_counts
 from ytterby.errors import InputError, Problem
 from ytterby.files.nifti import read_nifti

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ytterby.dicom.read import read_volume
-from ytterby.dicom.segmentation import read_segments
+from ytterby.dicom.read.segmentation import read_segments
 from ytterby.dicom.series import Series, scan
 from ytterby.errors import ConfigurationError, DicomError, SegmentError
 from ytterby.files.nifti import read_nifti, read_nifti_segments

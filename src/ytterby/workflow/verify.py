@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ytterby.dicom.segmentation import read_segments
+from ytterby.dicom.read.segmentation import read_segments
 from ytterby.errors import ConfigurationError
 from ytterby.files.resultfolder import CaseResult, read_case_result
 from ytterby.files.verifyrequest import VerificationFile, VerifyRequest, read_verification

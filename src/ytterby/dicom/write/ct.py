@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from pydicom.uid import UID
 
-from ytterby.dicom.identity import DicomHeader, content_uid, decimal, digest, image_object, save, volume_frames
+from ytterby.dicom.uids import content_uid, digest
+from ytterby.dicom.write.identity import DicomHeader, decimal, image_object, save, volume_frames
 from ytterby.errors import DomainError
 from ytterby.model.volume import Quantity, Volume
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ytterby.dicom.header import Header, first_item, number, text, texts
-from ytterby.dicom.kinds import SURROGATES, Y90_HALF_LIFE_SECONDS, Y90_POSITRON_FRACTION
-from ytterby.dicom.nm import radionuclide
+from ytterby.dicom.nuclide import radionuclide
 from ytterby.dicom.pixels import pixel_problem, rescale_of, slice_rescale
+from ytterby.dicom.series.kinds import SURROGATES, Y90_HALF_LIFE_SECONDS, Y90_POSITRON_FRACTION
 from ytterby.dicom.times import reference_time
 from ytterby.errors import CalibrationError, DicomError, Problem
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ytterby.dicom.checks import image_problems, quantity_problems, unit_of
-from ytterby.dicom.dose import dose_grid
-from ytterby.dicom.geometry import plane_of, stack
 from ytterby.dicom.header import Header, number, numbers, open_header, open_object, quiet, text
-from ytterby.dicom.kinds import kind_of, propose
-from ytterby.dicom.nm import recon_geometry
+from ytterby.dicom.layout.dose import dose_grid
+from ytterby.dicom.layout.nuclear import recon_geometry
+from ytterby.dicom.layout.planes import plane_of, stack
+from ytterby.dicom.layout.segmentation import segmentation_grid
 from ytterby.dicom.pixels import rescale_of, stored_pixels
-from ytterby.dicom.segmentation import segmentation_grid
+from ytterby.dicom.series.checks import image_problems, quantity_problems, unit_of
+from ytterby.dicom.series.kinds import kind_of, propose
 from ytterby.errors import DicomError, GeometryError, InputError, Problem
 from ytterby.model.volume import Grid
 

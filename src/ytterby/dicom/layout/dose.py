@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from pydicom.dataset import Dataset
 
-from ytterby.dicom.geometry import UNEVEN_FRACTION, plane_of, stepped_grid
 from ytterby.dicom.header import number, numbers
+from ytterby.dicom.layout.planes import UNEVEN_FRACTION, plane_of, stepped_grid
 from ytterby.errors import GeometryError
 from ytterby.model.volume import Grid
 

@@ -13,9 +13,10 @@ from pydicom.sequence import Sequence as DicomSequence
 from pydicom.uid import ExplicitVRLittleEndian
 
 from ytterby import __version__
-from ytterby.dicom.geometry import plane_of
 from ytterby.dicom.header import Header, open_header, quiet, text
-from ytterby.dicom.identity import DicomHeader, Frames, content_uid, decimal, digest, frames_of, save
+from ytterby.dicom.layout.planes import plane_of
+from ytterby.dicom.uids import content_uid, digest
+from ytterby.dicom.write.identity import DicomHeader, Frames, decimal, frames_of, save
 from ytterby.errors import GeometryError, SegmentError
 from ytterby.model.segment import Role, Segment
 

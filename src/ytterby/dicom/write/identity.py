@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +19,7 @@ from ytterby.model.volume import FloatArray, Grid, Volume
 __all__ = [
     "DicomHeader",
     "Frames",
-    "content_uid",
     "decimal",
-    "digest",
     "frames_of",
     "image_object",
     "save",
@@ -34,20 +30,6 @@ _DATE = re.compile(r"^\d{8}$")
 _TIME = re.compile(r"^\d{6}(\.\d{1,6})?$")
 _OFFSET = re.compile(r"^([+-]\d{4})?$")
 _UID = re.compile(r"^[0-9]+(\.[0-9]+)+$")
-
-
-def content_uid(*parts: str) -> str:
-    """UID that follows from the parts alone: the same parts, the same UID (under 2.25, DICOM PS3.5 B.2, from SHA-256)."""
-    text = "".join(f"{len(part)}:{part}" for part in parts)
-    return f"2.25.{uuid.UUID(bytes=hashlib.sha256(text.encode()).digest()[:16], version=5).int}"
-
-
-def digest(*arrays: npt.NDArray[np.generic]) -> str:
-    """SHA-256 of arrays' bytes, for UIDs that follow from content."""
-    whole = hashlib.sha256()
-    for array in arrays:
-        whole.update(np.ascontiguousarray(array).data)
-    return whole.hexdigest()
 
 
 @dataclass(frozen=True)

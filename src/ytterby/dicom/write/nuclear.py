@@ -9,7 +9,8 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
-from ytterby.dicom.identity import DicomHeader, content_uid, decimal, digest, image_object, save, volume_frames
+from ytterby.dicom.uids import content_uid, digest
+from ytterby.dicom.write.identity import DicomHeader, decimal, image_object, save, volume_frames
 from ytterby.errors import CalibrationError, DomainError
 from ytterby.model.volume import Quantity, Volume
 

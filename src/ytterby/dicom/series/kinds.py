@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ytterby.dicom.header import Header, first_item, number, text, texts
-from ytterby.dicom.nm import radionuclide
+from ytterby.dicom.nuclide import radionuclide
 
 __all__ = ["SURROGATES", "Y90_HALF_LIFE_SECONDS", "Y90_POSITRON_FRACTION", "Proposal", "kind_of", "propose"]
 

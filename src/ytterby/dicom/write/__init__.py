@@ -5,11 +5,12 @@ The same input gives the same bytes: dates come from the DicomHeader, UIDs from 
 
 from __future__ import annotations
 
-from ytterby.dicom.identity import DicomHeader, content_uid
-from ytterby.dicom.write_ct import write_ct
-from ytterby.dicom.write_dose import write_dose
-from ytterby.dicom.write_nuclear import write_nm_recon_tomo, write_pet
-from ytterby.dicom.write_segmentation import write_segmentation
+from ytterby.dicom.uids import content_uid
+from ytterby.dicom.write.ct import write_ct
+from ytterby.dicom.write.dose import write_dose
+from ytterby.dicom.write.identity import DicomHeader
+from ytterby.dicom.write.nuclear import write_nm_recon_tomo, write_pet
+from ytterby.dicom.write.segmentation import write_segmentation
 
 __all__ = [
     "DicomHeader",

@@ -1,0 +1,87 @@
+"""Nuclear medicine tomography to Volumes: reconstructed SPECT (NM RECON TOMO) and PET (PT)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import cast
+
+import numpy as np
+from pydicom.dataset import Dataset
+
+from ytterby.dicom.header import text
+from ytterby.dicom.layout.nuclear import recon_geometry
+from ytterby.dicom.pixels import rescale_of, stored_pixels
+from ytterby.dicom.read.slices import OpenedSlices
+from ytterby.dicom.series import Series
+from ytterby.dicom.series.checks import unit_refusal
+from ytterby.dicom.times import reference_time
+from ytterby.errors import CalibrationError
+from ytterby.model.volume import FloatArray, Quantity, Volume
+
+__all__ = ["pet_volume", "spect_volume"]
+
+
+def spect_volume(series: Series, dataset: Dataset, *, time_zone: str | None, require_reference_time: bool) -> Volume:
+    """Counts of a reconstructed SPECT, or its activity concentration where the file states Bq/mL.
+
+    Raises
+    ------
+    GeometryError
+        Position, orientation, spacing or slice vector is missing or makes no sense.
+    CalibrationError
+        The moment of the activity is not known, where it is required.
+    DicomError
+        The pixels cannot be decoded.
+    """
+    where = str(series.path)
+    grid, order = recon_geometry(dataset, where)
+    stored = stored_pixels(dataset, where)
+    if order != tuple(range(len(order))):
+        stored = stored[list(order)]
+    scale, _ = rescale_of(dataset)
+    if scale is not None and not scale.is_identity:
+        stored = stored * np.float64(scale.slope) + np.float64(scale.intercept)
+    absolute = scale is not None and scale.unit == "bq_ml"
+    moment = _moment([dataset], where, time_zone, required=require_reference_time) if absolute else None
+    return Volume(
+        cast(FloatArray, stored.transpose(2, 1, 0)),
+        grid,
+        Quantity.CONCENTRATION if absolute else Quantity.COUNTS,
+        frame_of_reference=text(dataset, "FrameOfReferenceUID"),
+        reference_time=moment,
+        source=series.path.name,
+    )
+
+
+def pet_volume(opened: OpenedSlices, *, time_zone: str | None, require_reference_time: bool) -> Volume:
+    """Activity concentration of a PET in Bq/mL, as float32.
+
+    Raises
+    ------
+    CalibrationError
+        Units other than BQML, missing rescale, or no reference time where one is required.
+    GeometryError
+        The slices do not lie on one grid.
+    DicomError
+        The pixels cannot be decoded.
+    """
+    for units in sorted({text(dataset, "Units").upper() for dataset in opened.datasets}):
+        refusal = unit_refusal(units)
+        if refusal:
+            raise CalibrationError(
+                f"PET values are not activity concentrations: {refusal}",
+                where=opened.where,
+                remedy="export the series in Bq/mL (Units BQML)",
+            )
+    moment = _moment(opened.datasets, opened.where, time_zone, required=require_reference_time)
+    return opened.volume(Quantity.CONCENTRATION, reference_time=moment)
+
+
+def _moment(datasets: Sequence[Dataset], where: str, time_zone: str | None, *, required: bool) -> datetime | None:
+    try:
+        return reference_time(datasets, where=where, time_zone=time_zone)
+    except CalibrationError:
+        if required:
+            raise
+        return None

@@ -1,0 +1,141 @@
+"""CT, MR and PET of single slices, one file each, to one Volume."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+import numpy as np
+from pydicom.dataset import Dataset
+
+from ytterby.dicom.header import number, open_object, text
+from ytterby.dicom.layout.planes import Stack, plane_of, stack
+from ytterby.dicom.pixels import MAX_PIXELS, slice_rescale, stored_pixels
+from ytterby.dicom.series import Series
+from ytterby.errors import CalibrationError, DicomError, GeometryError
+from ytterby.model.volume import FloatArray, Quantity, Volume
+
+__all__ = ["OpenedSlices", "open_slices"]
+
+_INT16 = np.iinfo(np.int16)
+_AGAIN = "export the series again from the archive"
+
+
+@dataclass(frozen=True, eq=False)
+class OpenedSlices:
+    """The objects of a series of slices, in the order of its files, and how they lie."""
+
+    series: Series
+    datasets: tuple[Dataset, ...]
+    stacked: Stack
+
+    @property
+    def where(self) -> str:
+        """Path of the series, which errors name."""
+        return str(self.series.path)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the files."""
+        return tuple(path.name for path in self.series.files)
+
+    def volume(self, quantity: Quantity, *, reference_time: datetime | None = None) -> Volume:
+        """The slices as one volume of ``quantity``, with the rescale of each.
+
+        Raises
+        ------
+        CalibrationError
+            A rescale is missing (MR alone may do without).
+        DicomError
+            The pixels cannot be decoded, or are too many.
+        """
+        if int(np.prod(self.stacked.grid.shape)) > MAX_PIXELS:
+            raise DicomError(
+                f"a volume of {self.stacked.grid.shape} is too large", where=self.where, remedy="export less"
+            )
+        factors = [self._factors(dataset, name) for dataset, name in zip(self.datasets, self.names, strict=True)]
+        columns, rows, count = self.stacked.grid.shape
+        array = np.empty((count, rows, columns), dtype=_sample_type(self.datasets, factors, quantity))
+        for k, index in enumerate(self.stacked.order):
+            stored = stored_pixels(self.datasets[index], f"{self.where}, {self.names[index]}")[0]
+            slope, intercept = factors[index]
+            if array.dtype.kind == "i":
+                array[k] = stored.astype(np.int32) * int(slope) + int(intercept)
+            else:
+                array[k] = stored * np.float64(slope) + np.float64(intercept)
+        if array.dtype == np.int32 and array.min() >= _INT16.min and array.max() <= _INT16.max:
+            array = array.astype(np.int16)
+        return Volume(
+            cast(FloatArray, array.transpose(2, 1, 0)),
+            self.stacked.grid,
+            quantity,
+            frame_of_reference=text(self.datasets[0], "FrameOfReferenceUID"),
+            reference_time=reference_time,
+            source=self.series.path.name,
+        )
+
+    def _factors(self, dataset: Dataset, name: str) -> tuple[float, float]:
+        factors = slice_rescale(dataset)
+        if factors is not None:
+            return factors
+        if self.series.kind == "mr":
+            return 1.0, 0.0
+        raise CalibrationError(
+            "RescaleSlope or RescaleIntercept is missing: stored values have no unit",
+            where=f"{self.where}, {name}",
+            remedy=_AGAIN,
+        )
+
+
+def open_slices(series: Series) -> OpenedSlices:
+    """The objects of a series of slices, opened and put in order.
+
+    Raises
+    ------
+    GeometryError
+        Slices are missing, repeated, uneven or turned, or lie in several frames of reference.
+    DicomError
+        A file is damaged, or holds more than one frame.
+    """
+    where = str(series.path)
+    datasets = tuple(open_object(path) for path in series.files)
+    if (number(datasets[0], "NumberOfFrames") or 1) > 1:
+        raise DicomError(
+            "enhanced multi-frame images are not read yet", where=where, remedy="export classic single slices"
+        )
+    try:
+        stacked = stack([plane_of(dataset, path.name) for dataset, path in zip(datasets, series.files, strict=True)])
+    except GeometryError as error:
+        place = f"{where}, {error.where}" if error.where and error.where != where else where
+        raise GeometryError(error.what, where=place, remedy=error.remedy) from error
+    if len({text(dataset, "FrameOfReferenceUID") for dataset in datasets}) > 1:
+        raise GeometryError("several frames of reference in one series", where=where, remedy=_AGAIN)
+    return OpenedSlices(series, datasets, stacked)
+
+
+def _whole(value: float) -> bool:
+    return value == int(value)
+
+
+def _stored_range(datasets: Sequence[Dataset]) -> Iterator[tuple[int, int]]:
+    for dataset in datasets:
+        bits = int(number(dataset, "BitsStored") or number(dataset, "BitsAllocated") or 16)
+        signed = number(dataset, "PixelRepresentation") == 1
+        yield (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+
+
+def _sample_type(
+    datasets: Sequence[Dataset], factors: Sequence[tuple[float, float]], quantity: Quantity
+) -> type[np.generic]:
+    if quantity is Quantity.CONCENTRATION or not all(_whole(a) and _whole(b) for a, b in factors):
+        return np.float32
+    ends = [
+        end * slope + intercept
+        for (low, high), (slope, intercept) in zip(_stored_range(datasets), factors, strict=True)
+        for end in (low, high)
+    ]
+    if min(ends) >= _INT16.min and max(ends) <= _INT16.max:
+        return np.int16
+    return np.int32 if max(map(abs, ends)) < 2**31 else np.float32
