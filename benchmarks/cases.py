@@ -15,6 +15,7 @@ import numpy as np
 
 import convolution_case as convolution
 import memory
+import reading_case as reading
 
 SEED = 20261124
 
@@ -24,7 +25,8 @@ class Case:
     """One comparison: ``prepare`` makes the input, ``ours`` and ``peer`` import and return a call on it.
 
     ``agreement`` gives the greatest difference of the outputs in words and as a number; ``limit`` is how large it may be.
-    ``times_faster``: for sizes that have a target, how many times faster than the peer ours is to be.
+    ``times_faster``: for sizes that have a target, how many times faster than the peer ours is to be;
+    ``at_most``: how many times the peer's seconds ours may take.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Case:
     limit: float
     note: str = ""
     times_faster: dict[str, float] = field(default_factory=dict)
+    at_most: dict[str, float] = field(default_factory=dict)
 
 
 def _relative(ours: Any, peer: Any) -> float:
@@ -313,6 +316,19 @@ CASES = (
         convolution.agreement,
         convolution.LIMIT,
         times_faster=convolution.TIMES_FASTER,
+    ),
+    Case(
+        "reading",
+        "Reading a CT and a SPECT from DICOM (CT columns / CT slices / SPECT frames)",
+        "SimpleITK ImageSeriesReader and ReadImage",
+        reading.SIZES,
+        reading.prepare,
+        reading.ours,
+        reading.simpleitk,
+        reading.agreement,
+        reading.LIMIT,
+        "both find and order the slices of the folder themselves; ours also looks for what is wrong with the series",
+        at_most=reading.AT_MOST,
     ),
 )
 

@@ -129,6 +129,10 @@ def _row(case: Case, size: str, *, runs: int, cold_runs: int) -> dict[str, Any]:
         least, times = case.times_faster[size], peer_seconds.median / our_seconds.median
         what = f"{case.what} {size}: at least {least:g} times faster than {case.peer_name}"
         row["target"] = {"what": what, "measured": f"{times:.1f} times", "met": times >= least}
+    if size in case.at_most:
+        most, ratio = case.at_most[size], our_seconds.median / peer_seconds.median
+        what = f"{case.what} {size}: at most {most:g} times the seconds of {case.peer_name}"
+        row["target"] = {"what": what, "measured": f"{ratio:.2f} times", "met": ratio <= most}
     if cold_runs:
         sides = {side: cold(HERE / "run.py", case.name, side, size=size, runs=cold_runs) for side in ("ours", "peer")}
         row["cold_seconds"] = {
