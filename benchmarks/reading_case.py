@@ -1,6 +1,6 @@
 """Reading a CT of single slices and a reconstructed SPECT from DICOM: ours beside SimpleITK's readers, on the same files.
 
-Both begin at a folder and a file: finding and ordering the slices is part of it. Voxels are compared by their place in the patient.
+Both begin at a folder and a file: finding and ordering the slices is part of it. Voxels are compared by place.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ CASES = [
     "sampling",
     *["convolution_scipy"] * 2,
     *["convolution_numpy"] * 2,
+    "reading",
     "dvh_dicompyler",
     "dvh_platipy",
 ]
