@@ -16,7 +16,7 @@ from pydicom import config
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
-from ytterby.errors import DicomError
+from ytterby.errors import DicomError, InputError
 
 __all__ = [
     "DAMAGE",
@@ -25,6 +25,7 @@ __all__ = [
     "Header",
     "first_item",
     "items",
+    "naming",
     "number",
     "numbers",
     "open_header",
@@ -89,6 +90,17 @@ def quiet() -> Iterator[None]:
             config.settings.reading_validation_mode = before
 
 
+@contextmanager
+def naming(path: Path | str) -> Iterator[None]:
+    """Context (or decorator) in which an error that names no place gets ``path`` for one: values do not know their file."""
+    try:
+        yield
+    except InputError as error:
+        if error.where:
+            raise
+        raise type(error)(error.what, where=str(path), remedy=error.remedy) from error
+
+
 @dataclass(frozen=True, eq=False)
 class Header:
     """What a file says before its pixels: ``dataset``, and the number of bytes that follow it in the file."""
@@ -145,20 +157,23 @@ def _damaged(path: Path, error: BaseException) -> DicomError:
 def open_header(path: Path) -> Header:
     """Header of one file, without pixels; DicomError when it is no DICOM file, or damaged."""
     try:
-        size = _checked_size(path)
-        with path.open("rb") as stream:
-            dataset = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=list(_SCANNED))
-            after = size - stream.tell()
-        header = Header(path, dataset, after)
-        _touch(dataset)
-        if not (header.sop_class or text(dataset, "Modality")):
-            raise DicomError(
-                "the DICOM file names no kind of object: it is damaged",
-                where=str(path),
-                remedy="copy or export it again from the archive",
-            )
-        if header.sop_class == "1.2.840.10008.1.3.10":
-            raise DicomError("a DICOMDIR, an index without images", where=str(path), remedy="give the images' folder")
+        with naming(path):
+            size = _checked_size(path)
+            with path.open("rb") as stream:
+                dataset = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=list(_SCANNED))
+                after = size - stream.tell()
+            header = Header(path, dataset, after)
+            _touch(dataset)
+            if not (header.sop_class or text(dataset, "Modality")):
+                raise DicomError(
+                    "the DICOM file names no kind of object: it is damaged",
+                    where=str(path),
+                    remedy="copy or export it again from the archive",
+                )
+            if header.sop_class == "1.2.840.10008.1.3.10":
+                raise DicomError(
+                    "a DICOMDIR, an index without images", where=str(path), remedy="give the images' folder"
+                )
     except DAMAGE as error:
         raise _damaged(path, error) from error
     return header

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
-from ytterby.dicom.header import DAMAGE, items, number, open_object, quiet, text
+from ytterby.dicom.header import DAMAGE, items, naming, number, open_object, quiet, text
 from ytterby.dicom.layout.segmentation import segmentation_grid
 from ytterby.dicom.pixels import MAX_PIXELS, stored_pixels
 from ytterby.errors import DicomError, GeometryError, SegmentError
@@ -72,14 +72,14 @@ def read_segments(path: Path | str) -> tuple[Segment, ...]:
     """
     path = Path(path)
     dataset = open_object(path)
-    if text(dataset, "Modality") != "SEG":
-        raise DicomError(
-            f"this is no segmentation but {text(dataset, 'Modality') or 'of no modality'}",
-            where=str(path),
-            remedy="give a DICOM SEG object",
-        )
     try:
-        return _segments(dataset, path)
+        with naming(path):
+            if text(dataset, "Modality") != "SEG":
+                raise DicomError(
+                    f"this is no segmentation but {text(dataset, 'Modality') or 'of no modality'}",
+                    remedy="give a DICOM SEG object",
+                )
+            return _segments(dataset, path)
     except DAMAGE as error:
         if isinstance(error, GeometryError):
             raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ytterby.dicom.header import open_object, quiet
+from ytterby.dicom.header import naming, open_object, quiet
 from ytterby.dicom.read.dose import dose_volume
 from ytterby.dicom.read.nuclear import pet_volume, spect_volume
 from ytterby.dicom.read.slices import open_slices
@@ -51,7 +51,8 @@ def read_volume(
             where=str(series.path),
             remedy="name an image series",
         )
-    return _read(series, time_zone, require_reference_time)
+    with naming(series.path):
+        return _read(series, time_zone, require_reference_time)
 
 
 def _only_series(path: Path) -> Series:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ytterby.dicom.header import Header, number, numbers, open_header, open_object, quiet, text
+from ytterby.dicom.header import Header, naming, number, numbers, open_header, open_object, quiet, text
 from ytterby.dicom.layout.dose import dose_grid
 from ytterby.dicom.layout.nuclear import recon_geometry
 from ytterby.dicom.layout.planes import plane_of, stack
@@ -92,7 +92,8 @@ def scan(path: Path | str) -> Scan:
         raise DicomError("there is no such file or folder", where=str(path), remedy="check the path")
     if not path.is_dir():
         header = open_header(path)
-        return Scan((_series([header]),), ())
+        with naming(path):
+            return Scan((_series([header]),), ())
     headers: dict[tuple[str, ...], list[Header]] = {}
     skipped: list[SkippedFile] = []
     for file, reason in _files(path):
