@@ -21,6 +21,7 @@ from ytterby.errors import DicomError, InputError
 __all__ = [
     "DAMAGE",
     "MAX_FILE_BYTES",
+    "MAX_FRAMES",
     "NOT_DICOM",
     "Header",
     "first_item",
@@ -37,6 +38,9 @@ __all__ = [
 
 MAX_FILE_BYTES = 4 * 2**30
 """Larger files are not opened: no nuclear medicine object comes near, and memory is finite."""
+
+MAX_FRAMES = 100_000
+"""Objects that claim more frames are not opened: what is counted frame by frame must end."""
 
 NOT_DICOM = "not a DICOM file (no DICM mark)"
 
@@ -164,6 +168,7 @@ def open_header(path: Path) -> Header:
                 after = size - stream.tell()
             header = Header(path, dataset, after)
             _touch(dataset)
+            _require_few_frames(dataset)
             if not (header.sop_class or text(dataset, "Modality")):
                 raise DicomError(
                     "the DICOM file names no kind of object: it is damaged",
@@ -179,6 +184,15 @@ def open_header(path: Path) -> Header:
     return header
 
 
+def _require_few_frames(dataset: Dataset) -> None:
+    frames = number(dataset, "NumberOfFrames")
+    if frames is not None and not 0 <= frames <= MAX_FRAMES:
+        raise DicomError(
+            f"NumberOfFrames says {frames:.10g}; {MAX_FRAMES} is the most that is read",
+            remedy="copy or export it again from the archive",
+        )
+
+
 def _touch(dataset: Dataset) -> None:
     # pydicom converts values when they are first asked for: ask here, where damage can still be told with its file.
     for element in dataset:
@@ -189,8 +203,11 @@ def _touch(dataset: Dataset) -> None:
 def open_object(path: Path) -> Dataset:
     """The whole object of one file, pixels included; DicomError when it is no DICOM file, or damaged."""
     try:
-        _checked_size(path)
-        return pydicom.dcmread(path)
+        with naming(path):
+            _checked_size(path)
+            dataset = pydicom.dcmread(path)
+            _require_few_frames(dataset)
+            return dataset
     except DAMAGE as error:
         raise _damaged(path, error) from error
 

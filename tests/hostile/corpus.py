@@ -1,0 +1,74 @@
+"""Whole and valid DICOM files of every kind that is read, small, for damaging."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from ytterby.dicom.uids import content_uid
+from ytterby.dicom.write import (
+    DicomHeader,
+    write_ct,
+    write_dose,
+    write_nm_recon_tomo,
+    write_pet,
+    write_segmentation,
+)
+from ytterby.model.segment import Role, Segment
+from ytterby.model.volume import Grid, Quantity, Volume
+
+FRAME = content_uid("hostile", "frame of reference")
+HEADER = DicomHeader(
+    patient_id="H1",
+    patient_name="Test^Hostile",
+    patient_sex="O",
+    study_uid=content_uid("hostile", "study"),
+    study_date="20240301",
+    study_time="101500",
+    uid_seed="hostile",
+    frame_of_reference_uid=FRAME,
+    timezone_offset="+0100",
+    simulated=True,
+)
+
+
+def originals(folder: Path) -> dict[str, Path]:
+    """One valid file of each kind, by name, written below ``folder``."""
+    rng = np.random.default_rng(11)
+    grid = Grid.axis_aligned((12, 10, 6), (4.0, 4.0, 3.0))
+
+    def volume(quantity: Quantity, array: np.ndarray) -> Volume:
+        return Volume(array, grid, quantity, frame_of_reference=FRAME)
+
+    counts = volume(Quantity.COUNTS, rng.poisson(40, grid.shape).astype(np.float32))
+    concentration = dataclasses.replace(
+        volume(Quantity.CONCENTRATION, rng.uniform(0, 2e6, grid.shape)),
+        reference_time=datetime(2024, 3, 2, 9, 30, tzinfo=UTC),
+    )
+    ct = write_ct(volume(Quantity.HU, rng.integers(-1000, 1000, grid.shape).astype(np.int16)), folder / "ct", HEADER)
+    pet = write_pet(
+        concentration,
+        folder / "pt",
+        HEADER,
+        half_life_seconds=64.1 * 3600,
+        positron_fraction=31.86e-6,
+        actual_frame_duration_ms=900_000,
+    )
+    liver = np.zeros(grid.shape, dtype=bool)
+    liver[2:10, 2:8, 1:5] = True
+    tumour = np.zeros(grid.shape, dtype=bool)
+    tumour[4:7, 3:6, 2:4] = True
+    segments = (
+        Segment("Liver", Role.LIVER, liver, grid, frame_of_reference=FRAME),
+        Segment("Tumour 1", Role.TUMOUR, tumour, grid, frame_of_reference=FRAME),
+    )
+    return {
+        "ct": ct[0],
+        "pt": pet[0],
+        "nm_recon_tomo": write_nm_recon_tomo(counts, folder / "nm.dcm", HEADER),
+        "rtdose": write_dose(volume(Quantity.DOSE, rng.gamma(2.0, 60.0, grid.shape)), folder / "dose.dcm", HEADER),
+        "seg": write_segmentation(segments, folder / "seg.dcm", HEADER),
+    }
