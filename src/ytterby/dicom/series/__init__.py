@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from ytterby.dicom.series.scan import Scan, Series, SkippedFile, scan, total_counts
+from ytterby.dicom.series.record import Scan, Series, SkippedFile
+from ytterby.dicom.series.scan import scan, total_counts
 
 __all__ = ["Scan", "Series", "SkippedFile", "scan", "total_counts"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +16,12 @@ from ytterby.dicom.layout.segmentation import segmentation_grid
 from ytterby.dicom.pixels import rescale_of, stored_pixels
 from ytterby.dicom.series.checks import image_problems, quantity_problems, unit_of
 from ytterby.dicom.series.kinds import kind_of, propose
+from ytterby.dicom.series.record import Scan, Series, SkippedFile
+from ytterby.dicom.series.relations import related
 from ytterby.errors import DicomError, GeometryError, InputError, Problem
 from ytterby.model.volume import Grid
 
-__all__ = ["MAX_DEPTH", "MAX_FILES", "Scan", "Series", "SkippedFile", "scan", "total_counts"]
+__all__ = ["MAX_DEPTH", "MAX_FILES", "scan", "total_counts"]
 
 MAX_FILES = 200_000
 """A scan stops with DicomError beyond this many files: somebody has named a whole disk."""
@@ -29,50 +30,6 @@ MAX_DEPTH = 32
 
 _IMAGES = ("nm_recon_tomo", "nm_tomo", "nm_static", "nm_whole_body", "pt", "ct", "mr", "seg", "rtdose")
 _STACKED = ("ct", "pt", "mr")
-
-
-@dataclass(frozen=True)
-class SkippedFile:
-    """A file that is no part of a series, and why."""
-
-    path: Path
-    reason: str
-
-
-@dataclass(frozen=True, eq=False)
-class Series:
-    """One DICOM series.
-
-    ``path`` is its file, or the folder that holds its ``files``. ``unit`` is counts, bq_ml, HU, Gy, the file's own word, or "".
-    ``shape`` (i, j, k), ``spacing_mm`` and ``grid`` are None where the geometry is not known. ``total_counts`` stays
-    None in a scan: the function of that name reads the pixels.
-    """
-
-    path: Path
-    uid: str
-    modality: str
-    kind: str
-    role: str
-    reason: str
-    files: tuple[Path, ...] = field(repr=False)
-    shape: tuple[int, int, int] | None
-    spacing_mm: tuple[float, float, float] | None
-    unit: str
-    total_counts: float | None
-    frame_of_reference: str
-    problems: tuple[Problem, ...]
-    description: str
-    patient_id: str = ""
-    study_uid: str = ""
-    grid: Grid | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True)
-class Scan:
-    """What was found at a path: series in the order of their paths, and the files that were skipped."""
-
-    series: tuple[Series, ...]
-    skipped: tuple[SkippedFile, ...]
 
 
 @quiet()
@@ -115,7 +72,7 @@ def scan(path: Path | str) -> Scan:
         except InputError as error:
             skipped += [SkippedFile(header.path, error.what) for header in group]
     series.sort(key=lambda one: (str(one.path), one.uid, one.kind))
-    return Scan(tuple(series), tuple(skipped))
+    return Scan(related(series), tuple(skipped))
 
 
 def _files(root: Path) -> Iterator[tuple[Path, str]]:
