@@ -53,7 +53,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_folder_is_told_whole(folder: Path) -> None:
     record = json.loads(json.dumps(inspect(folder).record(), allow_nan=False))
-    assert set(record) == {"series", "files_skipped"}
+    assert set(record) == {"series", "frames_of_reference", "files_skipped"}
     by_kind = {series["kind"]: series for series in record["series"]}
     assert set(by_kind) == {"nm_recon_tomo", "ct", "nifti"}
     assert all(set(series) >= KEYS for series in record["series"])
@@ -93,8 +93,31 @@ def test_the_command_prints_json_and_text(folder: Path) -> None:
     assert "\x1b[2J" not in printed.stdout
 
 
+def test_frames_of_reference_are_compared(folder: Path) -> None:
+    (space,) = inspect(folder).record()["frames_of_reference"]
+    assert (space["uid"], space["patient_id"]) == (content_uid("frame"), "P1")
+    assert {Path(series["path"]).name for series in space["series"]} == {"nm.dcm", "ct"}
+    assert "Frames of reference" not in CliRunner().invoke(app, ["inspect", str(folder)]).stdout
+    header = DicomHeader(
+        patient_id="P1",
+        patient_name="Test^One",
+        patient_sex="M",
+        study_uid=content_uid("later"),
+        study_date="20240901",
+        study_time="101500",
+        uid_seed="later",
+        frame_of_reference_uid=content_uid("another frame"),
+    )
+    grid = Grid.axis_aligned((6, 5, 4), (4.0, 4.0, 2.5))
+    write_ct(Volume(np.zeros(grid.shape, dtype=np.int16), grid, Quantity.HU), folder / "later", header)
+    assert [len(space["series"]) for space in inspect(folder).record()["frames_of_reference"]] == [2, 1]
+    printed = CliRunner().invoke(app, ["inspect", str(folder)]).stdout
+    assert "Frames of reference (series of one may be overlaid, others need a registration):" in printed
+    assert "   series 1 (ct), 4 (nm_recon_tomo)" in printed
+
+
 def test_an_empty_folder_is_said(tmp_path: Path) -> None:
-    assert inspect(tmp_path).record() == {"series": [], "files_skipped": []}
+    assert inspect(tmp_path).record() == {"series": [], "frames_of_reference": [], "files_skipped": []}
     assert "No image series" in CliRunner().invoke(app, ["inspect", str(tmp_path)]).stdout
 
 

@@ -59,10 +59,29 @@ def _show(inspection: Inspection) -> None:
         for name, value in _facts(found):
             console.print(Text(f"   {name:<10} {_plain(value)}"))
         _show_problems(console, found)
+    _show_spaces(console, inspection)
     if inspection.skipped:
         console.print(Text(f"{len(inspection.skipped)} files skipped:", style="bold"))
         for file in inspection.skipped:
             console.print(Text(f"   {_plain(str(file.path))}: {_plain(file.reason)}"))
+
+
+def _show_spaces(console: Console, inspection: Inspection) -> None:
+    """Which series may be overlaid as they are; nothing where there is nothing to compare."""
+    from rich.text import Text
+
+    if len(inspection.spaces) < 2:
+        return
+    numbers = {id(found): number for number, found in enumerate(inspection.series, start=1)}
+    console.print(
+        Text("Frames of reference (series of one may be overlaid, others need a registration):", style="bold")
+    )
+    for space in inspection.spaces:
+        members = ", ".join(f"{numbers[id(found)]} ({found.kind})" for found in space.series)
+        whose = (
+            f"patient {_plain(space.patient_id)}, " if len({one.patient_id for one in inspection.spaces}) > 1 else ""
+        )
+        console.print(Text(f"   {whose}series {members}"))
 
 
 def _show_problems(console: Console, found: Found) -> None:

@@ -14,7 +14,7 @@ from ytterby.files.nifti import read_nifti
 from ytterby.files.nrrd import read_nrrd, read_nrrd_segments
 from ytterby.model.volume import Grid
 
-__all__ = ["Found", "Inspection", "inspect"]
+__all__ = ["Found", "Inspection", "Space", "inspect"]
 
 _NIFTI = (".nii", ".nii.gz")
 _NRRD = (".nrrd", ".nhdr")
@@ -38,6 +38,7 @@ class Found:
     frame_of_reference: str
     problems: tuple[Problem, ...]
     description: str = ""
+    patient_id: str = ""
 
     @property
     def slice_direction(self) -> str | None:
@@ -55,6 +56,7 @@ class Found:
             "role": self.role,
             "reason": self.reason,
             "description": self.description,
+            "patient_id": self.patient_id,
             "n_files": self.n_files,
             "shape": None if self.shape is None else list(self.shape),
             "spacing_mm": None if self.grid is None else list(self.grid.spacing_mm),
@@ -71,16 +73,42 @@ class Found:
 
 
 @dataclass(frozen=True)
+class Space:
+    """A frame of reference of a patient, and the series that lie in it: these alone may be overlaid as they are."""
+
+    uid: str
+    patient_id: str
+    series: tuple[Found, ...]
+
+
+@dataclass(frozen=True)
 class Inspection:
     """All that was found at a path, and the files that were skipped with the reason."""
 
     series: tuple[Found, ...]
     skipped: tuple[SkippedFile, ...]
 
+    @property
+    def spaces(self) -> tuple[Space, ...]:
+        """Frames of reference in the order of their first series; series that name none lie in no space."""
+        together: dict[tuple[str, str], list[Found]] = {}
+        for found in self.series:
+            if found.frame_of_reference:
+                together.setdefault((found.frame_of_reference, found.patient_id), []).append(found)
+        return tuple(Space(uid, patient, tuple(series)) for (uid, patient), series in together.items())
+
     def record(self) -> dict[str, Any]:
         """The inspection as ``ytterby inspect --json`` prints it."""
         return {
             "series": [found.record() for found in self.series],
+            "frames_of_reference": [
+                {
+                    "uid": space.uid,
+                    "patient_id": space.patient_id,
+                    "series": [{"path": str(found.path), "uid": found.uid} for found in space.series],
+                }
+                for space in self.spaces
+            ],
             "files_skipped": [{"path": str(file.path), "reason": file.reason} for file in self.skipped],
         }
 
@@ -139,6 +167,7 @@ def _series(series: Series) -> Found:
         frame_of_reference=series.frame_of_reference,
         problems=problems,
         description=series.description,
+        patient_id=series.patient_id,
     )
 
 
