@@ -10,6 +10,7 @@ from ytterby.dicom.header import NOT_DICOM
 from ytterby.dicom.layout.planes import slice_direction
 from ytterby.dicom.series import Scan, Series, SkippedFile, scan, total_counts
 from ytterby.errors import InputError, Problem
+from ytterby.files.interfile import INTERFILE_SUFFIXES, read_interfile
 from ytterby.files.nifti import read_nifti
 from ytterby.files.nrrd import read_nrrd, read_nrrd_segments
 from ytterby.model.volume import Grid
@@ -172,7 +173,7 @@ def _series(series: Series) -> Found:
 
 
 def _is_image_file(path: Path) -> bool:
-    return path.name.lower().endswith((*_NIFTI, *_NRRD))
+    return path.name.lower().endswith((*_NIFTI, *_NRRD, *INTERFILE_SUFFIXES))
 
 
 def _image_file(path: Path) -> Found:
@@ -181,6 +182,10 @@ def _image_file(path: Path) -> Found:
         segments = read_nrrd_segments(path)
         names = ", ".join(segment.name for segment in segments)
         return _found(path, "seg_nrrd", "segmentation", f"segmentation of 3D Slicer: {names}", segments[0].grid, ())
+    if name.endswith(INTERFILE_SUFFIXES):
+        image = read_interfile(path)
+        reason = "Interfile: neither radionuclide nor unit is taken from it"
+        return _found(path, "interfile", "none", reason, image.volume.grid, image.problems)
     nifti = name.endswith(_NIFTI)
     volume = read_nifti(path) if nifti else read_nrrd(path)
     silent = Problem(

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from ytterby.dicom.read import read_volume
 from ytterby.dicom.read.segmentation import read_segments
 from ytterby.dicom.series import Series, scan
 from ytterby.errors import ConfigurationError, DicomError, SegmentError
+from ytterby.files.interfile import INTERFILE_SUFFIXES, read_interfile
 from ytterby.files.nifti import read_nifti, read_nifti_segments
 from ytterby.files.nrrd import read_nrrd, read_nrrd_segments
+from ytterby.files.voxels import labelled_segments
 from ytterby.model.dose import Notice
 from ytterby.model.segment import Segment
 from ytterby.model.volume import Volume
@@ -24,7 +28,7 @@ _NRRD = (".nrrd", ".nhdr")
 def load_volume(
     path: Path, *, roles: tuple[str, ...], time_zone: str | None = None
 ) -> tuple[Volume, tuple[Notice, ...]]:
-    """The volume of a NIfTI or NRRD file, of a DICOM file, or of the one series of a DICOM folder with one of the ``roles``.
+    """The volume of a NIfTI, NRRD or Interfile file, of a DICOM file, or of the one series of a DICOM folder with one of the ``roles``.
 
     With it comes what its file says against it, though it can be read.
 
@@ -38,6 +42,9 @@ def load_volume(
         return read_nifti(path), ()
     if path.is_file() and name.endswith(_NRRD):
         return read_nrrd(path), ()
+    if path.is_file() and name.endswith(INTERFILE_SUFFIXES):
+        image = read_interfile(path)
+        return image.volume, tuple(Notice("image_problem", str(problem)) for problem in image.problems)
     series = only_series(path, roles)
     return read_volume(series, time_zone=time_zone), image_notices(series)
 
@@ -52,7 +59,7 @@ def image_notices(series: Series) -> tuple[Notice, ...]:
 
 
 def load_segments(path: Path, *, labels: Mapping[int, str] | None = None) -> tuple[Segment, ...]:
-    """The segments of a DICOM SEG (a file, or the one in a folder), a .seg.nrrd, or a NIfTI or NRRD label map with ``labels``."""
+    """The segments of a DICOM SEG (a file, or the one in a folder), a .seg.nrrd, or a label map of another format with ``labels``."""
     name = path.name.lower()
     if path.is_file() and name.endswith(_NIFTI):
         if not labels:
@@ -64,6 +71,9 @@ def load_segments(path: Path, *, labels: Mapping[int, str] | None = None) -> tup
         return read_nifti_segments(path, labels=labels)
     if path.is_file() and name.endswith(_NRRD):
         return read_nrrd_segments(path, labels=labels)
+    if path.is_file() and name.endswith(INTERFILE_SUFFIXES):
+        volume = read_interfile(path).volume
+        return labelled_segments(np.asarray(volume.array), volume.grid, path, labels=labels or {})
     return read_segments(only_series(path, ("segmentation",)).files[0])
 
 
