@@ -28,7 +28,7 @@ _NRRD = (".nrrd", ".nhdr")
 def load_volume(
     path: Path, *, roles: tuple[str, ...], time_zone: str | None = None
 ) -> tuple[Volume, tuple[Notice, ...]]:
-    """The volume of a NIfTI, NRRD or Interfile file, of a DICOM file, or of the one series of a DICOM folder with one of the ``roles``.
+    """The volume of an image file, of a DICOM file, or of the one series of a DICOM folder with one of the ``roles``.
 
     With it comes what its file says against it, though it can be read.
 
@@ -59,7 +59,7 @@ def image_notices(series: Series) -> tuple[Notice, ...]:
 
 
 def load_segments(path: Path, *, labels: Mapping[int, str] | None = None) -> tuple[Segment, ...]:
-    """The segments of a DICOM SEG (a file, or the one in a folder), a .seg.nrrd, or a label map of another format with ``labels``."""
+    """The segments of a DICOM SEG (a file or the one in a folder), a .seg.nrrd, or another label map with ``labels``."""
     name = path.name.lower()
     if path.is_file() and name.endswith(_NIFTI):
         if not labels:
