@@ -90,6 +90,22 @@ def segments(oblique_grid: Grid) -> tuple[Segment, ...]:
     return one, replace(one, name="Tumor 1", role=Role.TUMOUR, mask=tumour, method="imported, manual")
 
 
+@pytest.fixture(scope="session")
+def dcmtk() -> Callable[..., None]:
+    """A run of one of dcmtk's programs (Debian: dcmtk)."""
+    if shutil.which("dcmcjpeg") is None or shutil.which("dcmcrle") is None:
+        reason = "dcmtk is not installed: apt-get install dcmtk"
+        if os.environ.get("CI", "").lower() == "true":
+            pytest.fail(f"CI must have it: {reason}", pytrace=False)
+        pytest.skip(reason)
+
+    def run(program: str, *arguments: object) -> None:
+        done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+    return run
+
+
 @pytest.fixture
 def dciodvfy() -> Callable[[Path], list[str]]:
     """Errors that dciodvfy (Debian: dicom3tools) finds in a file."""

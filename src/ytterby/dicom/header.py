@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pydicom
 from pydicom import config
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.tag import BaseTag
 
+from ytterby.dicom.plain import plain_header
 from ytterby.errors import DicomError, InputError
 
 __all__ = [
@@ -65,6 +71,7 @@ DAMAGE = (
 
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 _FIRST_BYTES = 4096
+_HEADER_BYTES = 2**15
 
 # Only these are read by a scan: the rest (private blocks, icons, overlays) is skipped over and costs no memory.
 _SCANNED = [
@@ -77,8 +84,15 @@ _SCANNED = [
     "RadiopharmaceuticalInformationSequence", "DetectorInformationSequence", "SliceVector", "NumberOfSlices", "Units",
     "DecayCorrection", "CorrectedImage", "RealWorldValueMappingSequence", "SegmentationType", "SegmentSequence",
     "GridFrameOffsetVector", "DoseUnits", "DoseType", "DoseGridScaling", "SharedFunctionalGroupsSequence",
-    "PerFrameFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence", "DimensionIndexSequence", "ConcatenationUID", "DecayCorrected",
+    "DecayCorrectionDateTime", "PhotometricInterpretation", "BitsStored", "HighBit", "PixelRepresentation",
+    "PixelPaddingValue", "PixelPaddingRangeLimit", "ExtendedOffsetTable", "ExtendedOffsetTableLengths",
 ]  # fmt: skip
+_TAGS = {int(tag): BaseTag(tag) for tag in (tag_for_keyword(keyword) for keyword in _SCANNED) if tag is not None}
+
+# Values that are plain text in every character set: read as they stand, without building an element first.
+_PLAIN_TEXT = frozenset(("AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI"))
+_NUMBERS = ("DS", "IS")
 
 
 @contextmanager
@@ -107,11 +121,12 @@ def naming(path: Path | str) -> Iterator[None]:
 
 @dataclass(frozen=True, eq=False)
 class Header:
-    """What a file says before its pixels: ``dataset``, and the number of bytes that follow it in the file."""
+    """What a file says before its pixels: ``dataset``, and the number of bytes that follow it, from ``pixel_start`` on."""
 
     path: Path
     dataset: Dataset
     bytes_after: int
+    pixel_start: int = 0
 
     @property
     def sop_class(self) -> str:
@@ -125,10 +140,9 @@ class Header:
         return text(getattr(self.dataset, "file_meta", Dataset()), "TransferSyntaxUID")
 
 
-def _checked_size(path: Path) -> int:
-    if not path.is_file():
-        raise DicomError("there is no such file", where=str(path), remedy="check the path")
-    size = path.stat().st_size
+def _checked_start(path: Path, stream: BinaryIO) -> tuple[int, bytes]:
+    """Size of an open file, and its first bytes."""
+    size = os.fstat(stream.fileno()).st_size
     if size == 0:
         raise DicomError("the file is empty", where=str(path), remedy="copy it again from the archive")
     if size > MAX_FILE_BYTES:
@@ -137,14 +151,20 @@ def _checked_size(path: Path) -> int:
             where=str(path),
             remedy="give the series itself, not an archive of it",
         )
-    with path.open("rb") as stream:
-        start = stream.read(_FIRST_BYTES)
+    start = stream.read(_HEADER_BYTES)
     if start[128:132] != b"DICM":
         raise DicomError(NOT_DICOM, where=str(path), remedy="give a DICOM file")
-    if _DEFLATED in start:
+    if _DEFLATED in start[:_FIRST_BYTES]:
         # Inflating has no bound: a small file may become terabytes.
         raise DicomError("deflated DICOM is not read", where=str(path), remedy="export it as Explicit VR Little Endian")
-    return size
+    return size, start
+
+
+def _opened(path: Path) -> BinaryIO:
+    # A pipe would block, and a folder is no file.
+    if not path.is_file():
+        raise DicomError("there is no such file", where=str(path), remedy="check the path")
+    return path.open("rb")
 
 
 def _damaged(path: Path, error: BaseException) -> DicomError:
@@ -162,11 +182,17 @@ def open_header(path: Path) -> Header:
     """Header of one file, without pixels; DicomError when it is no DICOM file, or damaged."""
     try:
         with naming(path):
-            size = _checked_size(path)
-            with path.open("rb") as stream:
-                dataset = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=list(_SCANNED))
-                after = size - stream.tell()
-            header = Header(path, dataset, after)
+            dataset: Dataset
+            with _opened(path) as stream:
+                size, start = _checked_start(path, stream)
+                plain = plain_header(start, _TAGS)
+                if plain is None:
+                    stream.seek(0)
+                    dataset = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=list(_SCANNED))
+                    place = stream.tell()
+                else:
+                    dataset, place = plain
+            header = Header(path, dataset, size - place, place)
             _touch(dataset)
             _require_few_frames(dataset)
             if not (header.sop_class or text(dataset, "Modality")):
@@ -195,16 +221,23 @@ def _require_few_frames(dataset: Dataset) -> None:
 
 def _touch(dataset: Dataset) -> None:
     # pydicom converts values when they are first asked for: ask here, where damage can still be told with its file.
-    for element in dataset:
-        if element.VR != "SQ":
-            _ = element.value
+    for tag in list(dataset.keys()):
+        raw = _as_in_file(dataset, tag)
+        plain = _plain_texts(raw) if raw is not None else None
+        if raw is None or plain is None:
+            element = dataset[tag]
+            if element.VR != "SQ":
+                _ = element.value
+        elif _kind(raw) in _NUMBERS:
+            _ = [float(value) for value in plain]
 
 
 def open_object(path: Path) -> Dataset:
     """The whole object of one file, pixels included; DicomError when it is no DICOM file, or damaged."""
     try:
         with naming(path):
-            _checked_size(path)
+            with _opened(path) as stream:
+                _checked_start(path, stream)
             dataset = pydicom.dcmread(path)
             _require_few_frames(dataset)
             return dataset
@@ -223,8 +256,52 @@ def _value(dataset: Dataset, keyword: str) -> Any:
         ) from error
 
 
+@lru_cache(maxsize=1024)
+def _tag(keyword: str) -> BaseTag | None:
+    tag = tag_for_keyword(keyword)
+    return None if tag is None else BaseTag(tag)
+
+
+@lru_cache(maxsize=1024)
+def _dictionary_kind(tag: BaseTag) -> str:
+    try:
+        return str(dictionary_VR(tag))
+    except KeyError:
+        return "UN"
+
+
+def _as_in_file(dataset: Dataset, tag: BaseTag) -> RawDataElement | None:
+    """Element that pydicom has not converted yet; None where it is absent or converted."""
+    element: object = dataset.get_item(tag, keep_deferred=True)
+    return element if isinstance(element, RawDataElement) else None
+
+
+def _kind(element: RawDataElement) -> str:
+    return _dictionary_kind(element.tag) if element.VR is None else element.VR
+
+
+def _plain_texts(element: RawDataElement) -> tuple[str, ...] | None:
+    """Values of an element that is still as it stands in the file, as texts; None where pydicom must convert it."""
+    kind, value = _kind(element), element.value
+    if value is None or element.length == 0xFFFFFFFF:
+        return None
+    if kind == "US" and len(value) % 2 == 0:
+        order = "<" if element.is_little_endian else ">"
+        return tuple(map(str, struct.unpack(f"{order}{len(value) // 2}H", value)))
+    if kind not in _PLAIN_TEXT:
+        return None
+    stripped = (part.strip(" \0") for part in bytes(value).decode("latin-1").split("\\"))
+    return tuple(part for part in stripped if part)
+
+
 def texts(dataset: Dataset, keyword: str) -> tuple[str, ...]:
     """Values of an element as stripped texts; empty when it is absent or empty."""
+    tag = _tag(keyword)
+    if tag is not None:
+        raw = _as_in_file(dataset, tag)
+        plain = _plain_texts(raw) if raw is not None else None
+        if plain is not None:
+            return plain
     value = _value(dataset, keyword)
     if value is None:
         return ()
