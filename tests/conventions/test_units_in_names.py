@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 UNITS = (
     # activity, concentration, dose, energy
-    "gbq", "bq", "bq_ml", "gbq_ml", "gy", "mev", "j_per_gbq", "joule",
+    "gbq", "bq", "bq_ml", "gbq_ml", "gy", "mev", "kev", "j_per_gbq", "joule",
     # mass, volume, length, area, density, attenuation
     "kg", "ml", "mm", "m", "m2", "g_ml", "kg_ml", "hu",
     # laboratory

@@ -29,6 +29,7 @@ __all__ = [
     "MAX_FILE_BYTES",
     "MAX_FRAMES",
     "NOT_DICOM",
+    "PHILIPS_PET_TAGS",
     "Header",
     "first_item",
     "items",
@@ -73,6 +74,9 @@ _DEFLATED = b"1.2.840.10008.1.2.1.99"
 _FIRST_BYTES = 4096
 _HEADER_BYTES = 2**15
 
+PHILIPS_PET_TAGS = tuple(0x70530000 + offset for block in range(0x10, 0x20) for offset in (block, block * 256 + 9))
+"""Creator and Activity Concentration Scale Factor of the first blocks of Philips' private PET group (7053)."""
+
 # Only these are read by a scan: the rest (private blocks, icons, overlays) is skipped over and costs no memory.
 _SCANNED = [
     "SpecificCharacterSet", "ImageType", "SOPClassUID", "SOPInstanceUID", "StudyDate", "SeriesDate", "AcquisitionDate",
@@ -87,8 +91,17 @@ _SCANNED = [
     "PerFrameFunctionalGroupsSequence", "DimensionIndexSequence", "ConcatenationUID", "DecayCorrected",
     "DecayCorrectionDateTime", "PhotometricInterpretation", "BitsStored", "HighBit", "PixelRepresentation",
     "PixelPaddingValue", "PixelPaddingRangeLimit", "ExtendedOffsetTable", "ExtendedOffsetTableLengths",
+    "EnergyWindowVector", "DetectorVector", "PhaseVector", "RotationVector", "RRIntervalVector", "TimeSlotVector",
+    "AngularViewVector", "TimeSliceVector", "NumberOfEnergyWindows", "NumberOfDetectors", "NumberOfPhases",
+    "NumberOfRotations", "NumberOfRRIntervals", "NumberOfTimeSlots", "EnergyWindowInformationSequence", "ImageID",
+    "RotationInformationSequence", "ViewPosition", "PatientOrientation", "ActualFrameDuration", "DecayFactor",
+    "CollimatorType",
 ]  # fmt: skip
-_TAGS = {int(tag): BaseTag(tag) for tag in (tag_for_keyword(keyword) for keyword in _SCANNED) if tag is not None}
+_TAGS = {
+    int(tag): BaseTag(tag)
+    for tag in (*(tag_for_keyword(keyword) for keyword in _SCANNED), *PHILIPS_PET_TAGS)
+    if tag is not None
+}
 
 # Values that are plain text in every character set: read as they stand, without building an element first.
 _PLAIN_TEXT = frozenset(("AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI"))
@@ -188,7 +201,7 @@ def open_header(path: Path) -> Header:
                 plain = plain_header(start, _TAGS)
                 if plain is None:
                     stream.seek(0)
-                    dataset = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=list(_SCANNED))
+                    dataset = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=list(_TAGS.values()))
                     place = stream.tell()
                 else:
                     dataset, place = plain

@@ -11,7 +11,7 @@ from ytterby.dosimetry.compartment import mean_dose_gy
 from ytterby.errors import CalibrationError, DomainError, SegmentError
 from ytterby.imaging.quantify import non_negative_counts, segment_counts
 from ytterby.model.segment import Segment
-from ytterby.model.treatment import LungShunt, Session
+from ytterby.model.treatment import LungShunt, PlanarCounts, Session
 from ytterby.model.volume import Quantity, Volume
 from ytterby.units import fraction, non_negative, positive
 
@@ -307,7 +307,9 @@ def planar_lung_shunt(
             remedy="check the order: ANT_LUNG POST_LUNG ANT_LIVER POST_LIVER",
         )
     return LungShunt(
-        counts_lung_shunt_fraction(lung, liver), method="planar, geometric mean of anterior and posterior counts"
+        counts_lung_shunt_fraction(lung, liver),
+        method="planar, geometric mean of anterior and posterior counts",
+        counts=PlanarCounts(anterior_lung_counts, posterior_lung_counts, anterior_liver_counts, posterior_liver_counts),
     )
 
 

@@ -16,6 +16,7 @@ from ytterby.files.caseparts import (
     ImageFile,
     LungShuntSource,
     PathOnly,
+    PlanarImages,
     ThresholdTumours,
 )
 from ytterby.files.fields import FileModel, Identifier, SchemaOne, Text, not_empty, refused, validated
@@ -40,7 +41,7 @@ from ytterby.model.treatment import Session
 __all__ = ["CaseFile", "read_case"]
 
 # Keys that later versions act on. To take them in silence would be to promise what is not done.
-NOT_YET = ("planar", "registration")
+NOT_YET = ("registration",)
 
 
 class CaseFile(FileModel):
@@ -58,6 +59,7 @@ class CaseFile(FileModel):
     tumours: ThresholdTumours | None = None
     sessions: Annotated[tuple[CaseSession, ...], AfterValidator(not_empty)]
     options: Options
+    planar: PlanarImages | None = None
     lung_shunt: LungShuntSource | None = None
     radiobiology: Radiobiology | None = None
     partial_volume: PartialVolume | None = None
@@ -136,6 +138,22 @@ class CaseFile(FileModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _planar_fits(self) -> Self:
+        source = self.lung_shunt
+        drawn = source is not None and source.regions is not None
+        named = source is not None and source.anterior is not None
+        if drawn and not named and self.planar is None:
+            raise refused("lung_shunt.regions need planar images to lie on", "state planar: {path: ...}")
+        if self.planar is not None and (not drawn or named):
+            raise refused(
+                "nothing is counted in the planar images",
+                "state lung_shunt: {method: planar, regions: ...}"
+                if not named
+                else "take planar out: the views are named",
+            )
+        return self
+
     @property
     def notices(self) -> tuple[Notice, ...]:
         """What was read and is not used."""
@@ -183,13 +201,22 @@ class CaseFile(FileModel):
         if own.path == self.image.path and time is None:
             time = self.image.reference_time
         return ImageFile.model_construct(
-            path=own.path, kind=own.kind or self.image.kind, unit=own.unit or self.image.unit, reference_time=time
+            path=own.path,
+            kind=own.kind or self.image.kind,
+            unit=own.unit or self.image.unit,
+            reference_time=time,
+            energy_window=own.energy_window or self.image.energy_window,
+            isotope_correction=own.isotope_correction or self.image.isotope_correction,
         )
 
     def input_paths(self) -> tuple[Path, ...]:
         """Every file or folder that the case names, once each, in the order of the file."""
         named = [self.image, self.ct, self.diagnostic, self.segments, *(session.image for session in self.sessions)]
         paths = [part.path for part in named if part is not None]
+        if self.planar is not None:
+            paths.append(self.planar.path)
+        if self.lung_shunt is not None:
+            paths += self.lung_shunt.view_paths()
         if self.partial_volume is not None and self.partial_volume.table is not None:
             paths.append(self.partial_volume.table)
         if self.effects is not None and self.effects.table is not None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ytterby.errors import ConfigurationError
 from ytterby.files.fields import (
@@ -18,13 +19,16 @@ from ytterby.files.fields import (
     Moment,
     Names,
     NonNegative,
+    Number,
     Percent,
     Text,
     Whole,
+    not_empty,
     refused,
     unless,
 )
 from ytterby.files.treatmentfields import ImageKind, ImageUnit, check_image
+from ytterby.imaging.planarregion import MAX_VERTICES, Polygon, rectangle
 from ytterby.model.segment import Role
 from ytterby.model.treatment import Session, Vial
 
@@ -34,24 +38,36 @@ __all__ = [
     "DerivedSegment",
     "ImageFile",
     "LungShuntSource",
+    "Outline",
     "PathOnly",
+    "PlanarImages",
+    "RegionsOnView",
     "SegmentRoles",
     "SessionImage",
     "ThresholdTumours",
+    "ViewFile",
 ]
 
 
 class ImageFile(FileModel):
-    """An activity image; ``unit`` may be left to a file that says it, ``reference_time`` belongs to bq_ml."""
+    """An activity image; ``unit`` may be left to a file that says it, ``reference_time`` belongs to bq_ml.
+
+    ``energy_window`` (name or number) is for a SPECT of several. ``isotope_correction: y90`` undoes a surrogate isotope's decay
+    and branching in a PET and redoes them with those of 90Y.
+    """
 
     path: ExistingPath
     kind: ImageKind
     unit: ImageUnit | None = None
     reference_time: Moment | None = None
+    energy_window: Text | None = None
+    isotope_correction: Literal["y90"] | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
         check_image(self.kind, self.unit)
+        if self.isotope_correction is not None and self.kind is not ImageKind.Y90_PET:
+            raise refused(f"an isotope correction is for a PET of 90Y, and this image is {self.kind}", "take it out")
         return self
 
 
@@ -62,6 +78,8 @@ class SessionImage(FileModel):
     kind: ImageKind | None = None
     unit: ImageUnit | None = None
     reference_time: Moment | None = None
+    energy_window: Text | None = None
+    isotope_correction: Literal["y90"] | None = None
 
 
 class PathOnly(FileModel):
@@ -124,10 +142,65 @@ class ThresholdTumours(FileModel):
     minimum_diameter_mm: NonNegative
 
 
+class ViewFile(FileModel):
+    """One planar view: its file, and its frame (from 1) where the file holds several."""
+
+    path: ExistingPath
+    frame: Annotated[Whole, Field(gt=0)] | None = None
+
+
+class PlanarImages(FileModel):
+    """A DICOM file or folder with the planar views, and the energy window to read where there are several."""
+
+    path: ExistingPath
+    energy_window: Text | None = None
+
+
+class Outline(FileModel):
+    """A rectangle [left, top, right, bottom], or a polygon of corners [x, y]."""
+
+    rectangle: tuple[Number, Number, Number, Number] | None = None
+    polygon: Annotated[tuple[tuple[Number, Number], ...], Field(min_length=3, max_length=MAX_VERTICES)] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.rectangle is None) == (self.polygon is None):
+            raise refused("an outline is a rectangle or a polygon", "state one of the two")
+        if self.rectangle is not None and not (
+            self.rectangle[0] < self.rectangle[2] and self.rectangle[1] < self.rectangle[3]
+        ):
+            raise refused("a rectangle is [left, top, right, bottom]", "state left below right and top below bottom")
+        return self
+
+    def to_polygon(self, *, in_mm: bool) -> Polygon:
+        """The outline, as imaging takes it."""
+        if self.rectangle is not None:
+            return rectangle(self.rectangle, in_mm=in_mm)
+        return Polygon(self.polygon or (), in_mm)
+
+
+class RegionsOnView(FileModel):
+    """Outlines of lungs and liver on the anterior view, with a background where it is to be subtracted."""
+
+    unit: Literal["pixel", "mm"]
+    lungs: Annotated[tuple[Outline, ...], AfterValidator(not_empty)]
+    liver: Annotated[tuple[Outline, ...], AfterValidator(not_empty)]
+    background: tuple[Outline, ...] = ()
+
+    def polygons(self, name: Literal["lungs", "liver", "background"]) -> tuple[Polygon, ...]:
+        """The outlines of one region, as imaging takes them."""
+        outlines: tuple[Outline, ...] = getattr(self, name)
+        return tuple(outline.to_polygon(in_mm=self.unit == "mm") for outline in outlines)
+
+
+View = Annotated[ViewFile | None, BeforeValidator(lambda v: {"path": v} if isinstance(v, str) else v)]
+
+
 class LungShuntSource(FileModel):
     """How the lung shunt is measured: counts of the SPECT in lungs and liver, or counts of two planar views.
 
-    It is used for every session that states no ``lung_shunt_fraction``, and shown beside those that do.
+    Planar counts are stated, or counted in ``regions`` of the images: those of ``planar`` in the case, or ``anterior`` and
+    ``posterior``. It is used for every session that states no ``lung_shunt_fraction``, and shown beside those that do.
     """
 
     method: Literal["spect_ct", "planar"]
@@ -135,19 +208,38 @@ class LungShuntSource(FileModel):
     posterior_lung_counts: NonNegative | None = None
     anterior_liver_counts: NonNegative | None = None
     posterior_liver_counts: NonNegative | None = None
+    regions: RegionsOnView | None = None
+    anterior: View = None
+    posterior: View = None
 
     @model_validator(mode="after")
     def _counts(self) -> Self:
         stated = [value is not None for value in self.planar_counts().values()]
-        if self.method == "planar" and not all(stated):
-            raise refused("a planar lung shunt needs four counts", f"state {', '.join(self.planar_counts())}")
-        if self.method == "spect_ct" and any(stated):
-            raise refused("planar counts play no part in method spect_ct", "take them out, or write method: planar")
+        if self.method == "spect_ct":
+            if any(stated):
+                raise refused("planar counts play no part in method spect_ct", "take them out, or write method: planar")
+            if self.regions is not None or self.anterior is not None or self.posterior is not None:
+                raise refused("planar views play no part in method spect_ct", "take them out, or write method: planar")
+            return self
+        if (self.anterior is None) != (self.posterior is None):
+            raise refused("anterior and posterior belong together", "state both views or neither")
+        if self.regions is None:
+            if self.anterior is not None:
+                raise refused("planar views need regions to count in", "state lung_shunt.regions")
+            if not all(stated):
+                names = ", ".join(self.planar_counts())
+                raise refused("a planar lung shunt needs four counts", f"state {names}; or regions on planar images")
+        elif any(stated):
+            raise refused("planar counts are stated, and regions to count in", "keep one of the two")
         return self
 
     def planar_counts(self) -> dict[str, float | None]:
         """The four planar counts by name."""
-        return {name: getattr(self, name) for name in type(self).model_fields if name != "method"}
+        return {name: getattr(self, name) for name in type(self).model_fields if name.endswith("_counts")}
+
+    def view_paths(self) -> tuple[Path, ...]:
+        """Files of the views that are named one by one."""
+        return tuple(view.path for view in (self.anterior, self.posterior) if view is not None)
 
 
 class CaseSession(FileModel):

@@ -9,7 +9,7 @@ from enum import StrEnum
 from ytterby.errors import CalibrationError
 from ytterby.units import fraction, positive
 
-__all__ = ["Device", "LungShunt", "Session", "Vial"]
+__all__ = ["Device", "LungShunt", "PlanarCounts", "Session", "Vial"]
 
 
 class Device(StrEnum):
@@ -21,11 +21,22 @@ class Device(StrEnum):
 
 
 @dataclass(frozen=True)
+class PlanarCounts:
+    """Counts of lungs and liver in the planar views from which a lung shunt was found."""
+
+    anterior_lung_counts: float
+    posterior_lung_counts: float
+    anterior_liver_counts: float
+    posterior_liver_counts: float
+
+
+@dataclass(frozen=True)
 class LungShunt:
-    """Share of the activity that passes to the lungs, and how it was found."""
+    """Share of the activity that passes to the lungs, how it was found, and the planar counts where it was from those."""
 
     lung_shunt_fraction: float
     method: str = "stated"
+    counts: PlanarCounts | None = None
 
     def __post_init__(self) -> None:
         fraction(self.lung_shunt_fraction, "lung_shunt_fraction")

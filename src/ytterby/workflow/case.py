@@ -29,6 +29,7 @@ from ytterby.workflow.engine import Progress
 from ytterby.workflow.exports import write_case
 from ytterby.workflow.images import case_images, imaged_sessions
 from ytterby.workflow.loading import load_volume
+from ytterby.workflow.planarviews import PlanarScan, planar_scan
 from ytterby.workflow.provenance import RunRecord
 from ytterby.workflow.segments import assigned_segments, with_thresholds
 
@@ -50,8 +51,8 @@ _SHUNT_TOLERANCE_FRACTION = 0.005
 class Case:
     """A patient ready for dosimetry: images with their sessions, segments with their roles, constants.
 
-    ``lung_shunt`` is the measured one, where the case says how to measure it. ``inputs`` are the files and folders that were
-    read, for the record in run.json.
+    ``lung_shunt`` is the measured one, where the case says how to measure it, ``planar`` the views it was counted in.
+    ``inputs`` are the files and folders that were read, for the record in run.json.
     """
 
     patient_id: str
@@ -63,6 +64,7 @@ class Case:
     effects: tuple[EffectRow, ...] = ()
     accuracy: Accuracy = field(default_factory=Accuracy)
     lung_shunt: LungShunt | None = None
+    planar: PlanarScan | None = None
     simulated: bool = False
     notices: tuple[Notice, ...] = ()
     inputs: tuple[Path, ...] = ()
@@ -169,7 +171,8 @@ def load_case(path: Path, *, planned: tuple[str, datetime] | None = None) -> Cas
     segments, joined = assigned_segments(file)
     segments = with_thresholds(file, segments, images[0][0])
     ct = None if file.ct is None else load_volume(file.ct.path, roles=("ct", "diagnostic"))[0]
-    lung_shunt = _lung_shunt(file, images[0][0], segments)
+    planar = planar_scan(file)
+    lung_shunt = _lung_shunt(file, images[0][0], segments) if planar is None else planar.lung_shunt
     sessions = file.to_sessions(
         lung_shunt_fraction=None if lung_shunt is None else lung_shunt.lung_shunt_fraction, planned=planned
     )
@@ -186,6 +189,7 @@ def load_case(path: Path, *, planned: tuple[str, datetime] | None = None) -> Cas
         effects=chosen_effects(file.effects),
         accuracy=stated_accuracy(file.partial_volume, file.uncertainty),
         lung_shunt=lung_shunt,
+        planar=planar,
         simulated=file.simulated,
         notices=(*file.notices, *told, *joined, *_vial_notices(sessions), *_shunt_notices(lung_shunt, sessions)),
         inputs=(path, *file.input_paths()),

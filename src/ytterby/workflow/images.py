@@ -41,7 +41,9 @@ def case_images(file: CaseFile) -> tuple[list[tuple[Volume, list[int]]], tuple[N
     images: list[tuple[Volume, list[int]]] = []
     told: list[Notice] = []
     for image, sharing in grouped.values():
-        volume, notices = load_volume(image.path, roles=IMAGE_ROLES[image.kind], time_zone=file.time_zone)
+        volume, notices = load_volume(
+            image.path, roles=IMAGE_ROLES[image.kind], time_zone=file.time_zone, energy_window=image.energy_window
+        )
         volume = stated_unit(
             volume, image.kind, unit=image.unit, reference_time=image.reference_time, where=image.path.name
         )

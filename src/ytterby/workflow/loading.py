@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ytterby.dicom.layout.frames import STATE_WINDOW
 from ytterby.dicom.read import read_volume
 from ytterby.dicom.read.segmentation import read_segments
 from ytterby.dicom.series import Series, scan
@@ -26,11 +27,12 @@ _NRRD = (".nrrd", ".nhdr")
 
 
 def load_volume(
-    path: Path, *, roles: tuple[str, ...], time_zone: str | None = None
+    path: Path, *, roles: tuple[str, ...], time_zone: str | None = None, energy_window: str | None = None
 ) -> tuple[Volume, tuple[Notice, ...]]:
     """The volume of an image file, of a DICOM file, or of the one series of a DICOM folder with one of the ``roles``.
 
-    With it comes what its file says against it, though it can be read.
+    With it comes what its file says against it, though it can be read. ``energy_window`` (name or number) is the one to read
+    of a SPECT of several.
 
     Raises
     ------
@@ -46,7 +48,12 @@ def load_volume(
         image = read_interfile(path)
         return image.volume, tuple(Notice("image_problem", str(problem)) for problem in image.problems)
     series = only_series(path, roles)
-    return read_volume(series, time_zone=time_zone), image_notices(series)
+    volume = read_volume(series, time_zone=time_zone, energy_window=energy_window or "")
+    told = image_notices(series)
+    if energy_window:
+        # Which of several is meant has been said.
+        told = tuple(notice for notice in told if STATE_WINDOW not in notice.message)
+    return volume, told
 
 
 def image_notices(series: Series) -> tuple[Notice, ...]:

@@ -22,8 +22,17 @@ from ytterby.model.volume import FloatArray, Quantity, Volume
 __all__ = ["pet_volume", "spect_volume"]
 
 
-def spect_volume(series: Series, dataset: Dataset, *, time_zone: str | None, require_reference_time: bool) -> Volume:
+def spect_volume(
+    series: Series,
+    dataset: Dataset,
+    *,
+    time_zone: str | None,
+    require_reference_time: bool,
+    energy_window: str = "",
+) -> Volume:
     """Counts of a reconstructed SPECT, or its activity concentration where the file states Bq/mL.
+
+    Of several energy windows one is read: ``energy_window`` (name or number), else the one that holds the photopeak.
 
     Raises
     ------
@@ -32,12 +41,12 @@ def spect_volume(series: Series, dataset: Dataset, *, time_zone: str | None, req
     CalibrationError
         The moment of the activity is not known, where it is required.
     DicomError
-        The pixels cannot be decoded.
+        The pixels cannot be decoded, or which energy window is meant cannot be told.
     """
     where = str(series.path)
-    grid, order = recon_geometry(dataset, where)
+    grid, order = recon_geometry(dataset, where, energy_window=energy_window)
     stored = stored_pixels(dataset, where)
-    if order != tuple(range(len(order))):
+    if order != tuple(range(len(stored))):
         stored = stored[list(order)]
     scale, _ = rescale_of(dataset)
     if scale is not None and not scale.is_identity:

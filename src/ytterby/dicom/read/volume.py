@@ -21,7 +21,11 @@ READABLE = ("nm_recon_tomo", "pt", "ct", "mr", "rtdose")
 
 @quiet()
 def read_volume(
-    source: Series | Path | str, *, time_zone: str | None = None, require_reference_time: bool = False
+    source: Series | Path | str,
+    *,
+    time_zone: str | None = None,
+    require_reference_time: bool = False,
+    energy_window: str = "",
 ) -> Volume:
     """Volume of a series, or of the one image series at a path (file or folder).
 
@@ -31,7 +35,8 @@ def read_volume(
     as float32 (rounding below 6e-8).
 
     ``time_zone`` (IANA name) serves dates without an offset from UTC. Activity concentrations get their reference time; where it
-    cannot be known it is None, or CalibrationError with ``require_reference_time``.
+    cannot be known it is None, or CalibrationError with ``require_reference_time``. ``energy_window`` (name or number) says
+    which volume of an NM RECON TOMO of several is read; without it, the one whose window holds the nuclide's photopeak is.
 
     Raises
     ------
@@ -52,7 +57,7 @@ def read_volume(
             remedy="name an image series",
         )
     with naming(series.path):
-        return _read(series, time_zone, require_reference_time)
+        return _read(series, time_zone, require_reference_time, energy_window)
 
 
 def _only_series(path: Path) -> Series:
@@ -68,7 +73,7 @@ def _only_series(path: Path) -> Series:
     raise DicomError(f"no image series here, but {seen}{why}", where=str(path), remedy="name an image series")
 
 
-def _read(series: Series, time_zone: str | None, require_reference_time: bool) -> Volume:
+def _read(series: Series, time_zone: str | None, require_reference_time: bool, energy_window: str) -> Volume:
     if series.kind in ("nm_recon_tomo", "rtdose"):
         if len(series.files) != 1:
             raise GeometryError(
@@ -79,7 +84,13 @@ def _read(series: Series, time_zone: str | None, require_reference_time: bool) -
         dataset = open_object(series.files[0])
         if series.kind == "rtdose":
             return dose_volume(series, dataset)
-        return spect_volume(series, dataset, time_zone=time_zone, require_reference_time=require_reference_time)
+        return spect_volume(
+            series,
+            dataset,
+            time_zone=time_zone,
+            require_reference_time=require_reference_time,
+            energy_window=energy_window,
+        )
     opened = open_slices(series)
     if series.kind == "pt":
         return pet_volume(opened, time_zone=time_zone, require_reference_time=require_reference_time)

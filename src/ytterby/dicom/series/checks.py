@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ytterby.dicom.header import Header, first_item, number, text, texts
+from ytterby.dicom.layout.frames import frame_vectors, window_notes
+from ytterby.dicom.layout.views import ViewFrame, view_frames
 from ytterby.dicom.nuclide import radionuclide
 from ytterby.dicom.pixels import pixel_problem, rescale_of, slice_rescale
 from ytterby.dicom.series.kinds import SURROGATES, Y90_HALF_LIFE_SECONDS, Y90_POSITRON_FRACTION
 from ytterby.dicom.times import reference_time
-from ytterby.errors import CalibrationError, DicomError, Problem
+from ytterby.errors import CalibrationError, DicomError, InputError, Problem
 
 __all__ = ["image_problems", "quantity_problems", "unit_of", "unit_refusal"]
 
@@ -89,7 +91,7 @@ def quantity_problems(headers: Sequence[Header], kind: str) -> list[Problem]:
     if kind == "pt":
         return [*_pt_problems(headers), *_rescale_problems(headers)]
     if kind.startswith("nm_"):
-        return _nm_problems(headers[0])
+        return [*_nm_problems(headers[0]), *_frame_problems(headers, kind)]
     return []
 
 
@@ -113,6 +115,41 @@ def _nm_problems(header: Header) -> list[Problem]:
     if not radionuclide(header.dataset):
         problems.append(
             Problem("amber", "the radionuclide is not stated", name, remedy="check that it is the right scan")
+        )
+    return problems
+
+
+def _frame_problems(headers: Sequence[Header], kind: str) -> list[Problem]:
+    """What the frames of NM objects are, or why that cannot be told; of RECON TOMO the geometry says what is wrong."""
+    problems: list[Problem] = []
+    for header in headers:
+        name, nuclide = header.path.name, radionuclide(header.dataset)
+        try:
+            note = "" if kind == "nm_tomo" else window_notes(header.dataset, nuclide, name)
+            if note:
+                problems.append(Problem("green", note, name))
+            if kind in ("nm_static", "nm_whole_body"):
+                problems += _view_problems(view_frames(header.dataset, name), name)
+            elif kind == "nm_tomo":
+                frame_vectors(header.dataset, name)
+        except InputError as error:
+            if kind != "nm_recon_tomo":
+                problems.append(Problem("red", error.what, name, remedy=error.remedy))
+    return problems
+
+
+def _view_problems(frames: Sequence[ViewFrame], name: str) -> list[Problem]:
+    sides = sorted({frame.direction.value for frame in frames if frame.direction is not None})
+    problems = [Problem("green", f"views: {' and '.join(sides)}, by {frames[0].source}", name)] if sides else []
+    unknown = [frame for frame in frames if frame.direction is None]
+    if unknown:
+        problems.append(
+            Problem(
+                "amber",
+                f"anterior or posterior is not known of {len(unknown)} of {len(frames)} frames: {unknown[0].source}",
+                name,
+                remedy="name the views in the case file: lung_shunt: {anterior: {path, frame}, posterior: {path, frame}}",
+            )
         )
     return problems
 

@@ -1,4 +1,4 @@
-"""Writers of DICOM objects, gathered: CT, NM RECON TOMO, PT, SEG, RTDOSE.
+"""Writers of DICOM objects, gathered: CT, NM RECON TOMO and planar NM, PT, SEG, RTDOSE.
 
 The same input gives the same bytes: dates come from the DicomHeader, UIDs from content.
 """
@@ -10,6 +10,7 @@ from ytterby.dicom.write.ct import write_ct
 from ytterby.dicom.write.dose import write_dose
 from ytterby.dicom.write.identity import DicomHeader
 from ytterby.dicom.write.nuclear import write_nm_recon_tomo, write_pet
+from ytterby.dicom.write.planar import write_nm_planar
 from ytterby.dicom.write.segmentation import write_segmentation
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "content_uid",
     "write_ct",
     "write_dose",
+    "write_nm_planar",
     "write_nm_recon_tomo",
     "write_pet",
     "write_segmentation",

@@ -14,30 +14,45 @@ from ytterby.dicom.write.identity import DicomHeader, decimal, image_object, sav
 from ytterby.errors import CalibrationError, DomainError
 from ytterby.model.volume import Quantity, Volume
 
-__all__ = ["write_nm_recon_tomo", "write_pet"]
+__all__ = [
+    "coded",
+    "lying",
+    "pixel_module",
+    "radiopharmaceutical_item",
+    "write_nm_recon_tomo",
+    "write_pet",
+]
 
 _NM = "1.2.840.10008.5.1.4.1.1.20"
 _PT = "1.2.840.10008.5.1.4.1.1.128"
 _UINT16_MAX = 65535
 # CID 18 and 4020: code (SNOMED), meaning.
-_NUCLIDES = {"99mTc": ("72454006", "^99m^Technetium"), "90Y": ("14691008", "^90^Yttrium")}
+_NUCLIDES = {
+    "99mTc": ("72454006", "^99m^Technetium"),
+    "90Y": ("14691008", "^90^Yttrium"),
+    "86Y": ("10738001", "^86^Yttrium"),
+    "89Zr": ("63360001", "^89^Zirconium"),
+    "68Ge": ("53315004", "^68^Germanium"),
+    "22Na": ("71633006", "^22^Sodium"),
+}
 
 
-def _code(value: str, scheme: str, meaning: str) -> Dataset:
+def coded(value: str, scheme: str, meaning: str) -> Dataset:
+    """Item of a code sequence."""
     item = Dataset()
     item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
     return item
 
 
-def _lying(dataset: Dataset, position: str) -> None:
-    """NM/PET Patient Orientation, which has codes of its own; left open but for lying on the back, head first."""
+def lying(dataset: Dataset, position: str) -> None:
+    """Put in NM/PET Patient Orientation, which has codes of its own; left open but for lying on the back, head first."""
     dataset.PatientOrientationCodeSequence = Sequence()
     dataset.PatientGantryRelationshipCodeSequence = Sequence()
     if position == "HFS":
-        recumbent = _code("102538003", "SCT", "Recumbent")
-        recumbent.PatientOrientationModifierCodeSequence = Sequence([_code("40199007", "SCT", "Supine")])
+        recumbent = coded("102538003", "SCT", "Recumbent")
+        recumbent.PatientOrientationModifierCodeSequence = Sequence([coded("40199007", "SCT", "Supine")])
         dataset.PatientOrientationCodeSequence.append(recumbent)
-        dataset.PatientGantryRelationshipCodeSequence.append(_code("102540008", "SCT", "Headfirst"))
+        dataset.PatientGantryRelationshipCodeSequence.append(coded("102540008", "SCT", "Headfirst"))
 
 
 def write_nm_recon_tomo(
@@ -84,8 +99,8 @@ def write_nm_recon_tomo(
     dataset.AcquisitionDate, dataset.AcquisitionTime = dataset.SeriesDate, dataset.SeriesTime
     dataset.FrameOfReferenceUID = header.frame_of_reference(volume.frame_of_reference, where=where)
     dataset.PositionReferenceIndicator = ""
-    _lying(dataset, header.patient_position)
-    _pixel_module(dataset, rows, columns, frames.spacing, signed=False)
+    lying(dataset, header.patient_position)
+    pixel_module(dataset, rows, columns, frames.spacing, signed=False)
     dataset.NumberOfFrames = count
     dataset.FrameIncrementPointer = [Tag("SliceVector")]
     dataset.SliceVector = list(range(1, count + 1))
@@ -99,7 +114,9 @@ def write_nm_recon_tomo(
     windows.EnergyWindowName, windows.EnergyWindowRangeSequence = radionuclide, Sequence([window])
     dataset.NumberOfEnergyWindows = 1
     dataset.EnergyWindowInformationSequence = Sequence([windows])
-    dataset.RadiopharmaceuticalInformationSequence = Sequence([_radiopharmaceutical(radionuclide, radiopharmaceutical)])
+    dataset.RadiopharmaceuticalInformationSequence = Sequence(
+        [radiopharmaceutical_item(radionuclide, radiopharmaceutical)]
+    )
     detector = Dataset()
     detector.CollimatorType, detector.FocalDistance = "", ""
     detector.ImagePositionPatient = frames.position(0)
@@ -114,7 +131,8 @@ def write_nm_recon_tomo(
     return save(dataset, path)
 
 
-def _pixel_module(dataset: Dataset, rows: int, columns: int, spacing: list[str], *, signed: bool) -> None:
+def pixel_module(dataset: Dataset, rows: int, columns: int, spacing: list[str], *, signed: bool) -> None:
+    """Put the attributes of 16-bit greyscale pixels into a dataset."""
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
     dataset.Rows, dataset.Columns, dataset.PixelSpacing = rows, columns, spacing
     dataset.BitsAllocated = dataset.BitsStored = 16
@@ -126,11 +144,12 @@ def _counts_mapping(slope: float) -> Dataset:
     mapping.RealWorldValueFirstValueMapped, mapping.RealWorldValueLastValueMapped = 0, _UINT16_MAX
     mapping.RealWorldValueIntercept, mapping.RealWorldValueSlope = 0.0, slope
     mapping.LUTExplanation, mapping.LUTLabel = "stored values to counts", "counts"
-    mapping.MeasurementUnitsCodeSequence = Sequence([_code("{counts}", "UCUM", "counts")])
+    mapping.MeasurementUnitsCodeSequence = Sequence([coded("{counts}", "UCUM", "counts")])
     return mapping
 
 
-def _radiopharmaceutical(radionuclide: str, name: str) -> Dataset:
+def radiopharmaceutical_item(radionuclide: str, name: str) -> Dataset:
+    """Item of the Radiopharmaceutical Information Sequence; DomainError where the radionuclide is not known here."""
     if radionuclide not in _NUCLIDES:
         raise DomainError(
             f"'{radionuclide}' is no radionuclide known here",
@@ -138,7 +157,7 @@ def _radiopharmaceutical(radionuclide: str, name: str) -> Dataset:
             remedy=f"use one of {sorted(_NUCLIDES)}",
         )
     item = Dataset()
-    item.RadionuclideCodeSequence = Sequence([_code(_NUCLIDES[radionuclide][0], "SCT", _NUCLIDES[radionuclide][1])])
+    item.RadionuclideCodeSequence = Sequence([coded(_NUCLIDES[radionuclide][0], "SCT", _NUCLIDES[radionuclide][1])])
     if name:
         item.Radiopharmaceutical = name
     return item
@@ -183,7 +202,7 @@ def write_pet(
     mark = digest(np.asarray(volume.array), frames.grid.affine)
     series_uid = content_uid(header.uid_seed, "PT series", header.series_description, mark)
     frame_of_reference = header.frame_of_reference(volume.frame_of_reference, where=where)
-    item = _radiopharmaceutical(radionuclide, "")
+    item = radiopharmaceutical_item(radionuclide, "")
     item.RadionuclideHalfLife, item.RadionuclidePositronFraction = (
         decimal(half_life_seconds),
         decimal(positron_fraction),
@@ -203,8 +222,8 @@ def write_pet(
         dataset.ImageType = ["ORIGINAL", "PRIMARY"]
         dataset.InstanceNumber = dataset.ImageIndex = k + 1
         dataset.FrameOfReferenceUID, dataset.PositionReferenceIndicator = frame_of_reference, ""
-        _lying(dataset, header.patient_position)
-        _pixel_module(dataset, rows, columns, frames.spacing, signed=True)
+        lying(dataset, header.patient_position)
+        pixel_module(dataset, rows, columns, frames.spacing, signed=True)
         dataset.ImagePositionPatient, dataset.ImageOrientationPatient = frames.position(k), frames.orientation
         dataset.SliceThickness = decimal(frames.step_mm)
         dataset.RescaleIntercept, dataset.RescaleSlope = "0", decimal(slope)
