@@ -123,25 +123,61 @@ def test_a_missing_slice_is_named(hu: Volume, header: DicomHeader, tmp_path: Pat
     assert "missing slice" in levels(scan(tmp_path).series[0])["red"][0]
 
 
-def test_uneven_slices_are_refused_beyond_one_percent(hu: Volume, header: DicomHeader, tmp_path: Path) -> None:
+def test_slices_that_are_not_quite_even_are_read_with_a_note(hu: Volume, header: DicomHeader, tmp_path: Path) -> None:
     paths = write_ct(hu, tmp_path, header)
     normal = hu.grid.affine[:3, 2] / 3.0
     place = np.array(pydicom.dcmread(paths[4]).ImagePositionPatient, dtype=float)
     edit(paths[4], setting(ImagePositionPatient=list(np.round(place + 0.02 * normal, 9))))
     assert read_volume(tmp_path).grid.spacing_mm[2] == pytest.approx(3.005, abs=1e-6)
-    edit(paths[4], setting(ImagePositionPatient=list(np.round(place + 0.05 * normal, 9))))
-    with pytest.raises(GeometryError, match="uneven spacing"):
+    assert "amber" not in levels(scan(tmp_path).series[0])
+    edit(paths[4], setting(ImagePositionPatient=list(np.round(place + 0.25 * normal, 9))))
+    assert read_volume(tmp_path).grid.spacing_mm[2] == pytest.approx(3.0625, abs=1e-6)
+    assert (
+        "not quite even: they lie up to 0.187 mm from where they are read"
+        in levels(scan(tmp_path).series[0])["amber"][0]
+    )
+    edit(paths[4], setting(ImagePositionPatient=list(np.round(place + 0.35 * normal, 9))))
+    with pytest.raises(GeometryError, match=r"uneven spacing: 3.35 mm between 0004.dcm and 0005.dcm"):
         read_volume(tmp_path)
+
+
+def test_two_spacings_in_one_series_are_refused(hu: Volume, header: DicomHeader, tmp_path: Path) -> None:
+    normal = hu.grid.affine[:3, 2] / 3.0
+    for k, path in enumerate(write_ct(hu, tmp_path, header)):
+        far = hu.grid.positions_mm([0, 0, 0])[0] + (3 * k + 3 * max(0, k - 2)) * normal
+        edit(path, setting(ImagePositionPatient=list(np.round(far, 9))))
+    with pytest.raises(GeometryError, match=r"missing slice: 6 mm between .* 3 mm apart, and 1 more such gap"):
+        read_volume(tmp_path)
+    # Small steps that add up put slices where they are not.
+    places = [0, 3, 6, 9, 12, 15, 18, 21.2, 24.4, 27.6, 30.8, 34, 37.2]
+    row, column = hu.grid.affine[:3, 0] / 1.5, hu.grid.affine[:3, 1] / 2.0
+    planes = [Plane(f"s{k}", place * normal, row, column, (1.0, 1.0), (4, 4)) for k, place in enumerate(places)]
+    with pytest.raises(GeometryError, match=r"slices lie up to 0.6 mm \(s6\) from an even, straight row"):
+        stack(planes)
 
 
 def test_duplicate_slices_are_named(hu: Volume, header: DicomHeader, tmp_path: Path) -> None:
     paths = write_ct(hu, tmp_path, header)
     (tmp_path / "copy.dcm").write_bytes(paths[2].read_bytes())
+    edit(tmp_path / "copy.dcm", lambda dataset: setting(PixelData=dataset.PixelData[::-1])(dataset))
     with pytest.raises(GeometryError, match=r"1 duplicate slice: (0003|copy).dcm and (0003|copy).dcm lie at one place"):
         read_volume(tmp_path)
     red = levels(scan(tmp_path).series[0])["red"]
     assert any("the same object twice" in message for message in red)
     assert any("duplicate" in message for message in red)
+
+
+@pytest.mark.parametrize("uid", [None, "1.2.3.4"])
+def test_a_copy_of_a_slice_is_read_once(uid: str | None, hu: Volume, header: DicomHeader, tmp_path: Path) -> None:
+    paths = write_ct(hu, tmp_path / "ct", header)
+    for path in paths[1:3]:
+        (tmp_path / "ct" / f"copy of {path.name}").write_bytes(path.read_bytes())
+        if uid:  # an archive that gave a new name to the same slice
+            edit(tmp_path / "ct" / f"copy of {path.name}", setting(SOPInstanceUID=f"{uid}.{int(path.stem)}"))
+    np.testing.assert_array_equal(read_volume(tmp_path).array, hu.array)
+    series = scan(tmp_path).series[0]
+    assert series.files == paths
+    assert levels(series) == {"amber": ["2 files are copies of others in the series: read once"]}
 
 
 def test_several_orientations_are_refused(hu: Volume, header: DicomHeader, tmp_path: Path) -> None:
@@ -159,6 +195,110 @@ def test_a_tilted_gantry_is_read_slanted_and_said(hu: Volume, header: DicomHeade
     np.testing.assert_allclose(read.grid.positions_mm([0, 0, 4])[0], place, atol=1e-6)
     assert read.grid.voxel_volume_ml == pytest.approx(hu.grid.voxel_volume_ml)
     assert "tilted by 9.46 degrees" in levels(scan(tmp_path).series[0])["amber"][0]
+
+
+def padded(dataset: Dataset, value: int, *, limit: int | None = None, stored: int = 16) -> None:
+    """Two corners set to padding; the stated value is written as the other sign has it."""
+    pixels = dataset.pixel_array.copy()
+    pixels[0, 0], pixels[-1, -1] = value, value if limit is None else limit
+    dataset.PixelData = pixels.tobytes()
+    dataset.add_new("PixelPaddingValue", "US", value % 65536)
+    if limit is not None:
+        dataset.add_new("PixelPaddingRangeLimit", "SS", limit)
+    dataset.BitsStored, dataset.HighBit = stored, stored - 1
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "stored", "hu_read", "level"),
+    [
+        (-2000, None, 16, -1024, "green"),
+        (-3024, -2001, 16, -1024, "green"),
+        (-32768, None, 12, -1024, "green"),  # 12 bits cannot hold it: what stands there means nothing
+        (-1024, None, 16, -1024, ""),
+        (0, None, 16, 0, "amber"),  # water
+    ],
+)
+def test_padding_is_air(
+    value: int,
+    limit: int | None,
+    stored: int,
+    hu_read: int,
+    level: str,
+    hu: Volume,
+    header: DicomHeader,
+    tmp_path: Path,
+) -> None:
+    for path in write_ct(hu, tmp_path, header):
+        edit(path, lambda dataset: padded(dataset, value, limit=limit, stored=stored))
+    read = read_volume(tmp_path)
+    assert read.array.dtype == np.int16
+    assert set(read.array[0, 0]) == set(read.array[-1, -1]) == {hu_read}
+    np.testing.assert_array_equal(read.array[1:-1], hu.array[1:-1])
+    found = levels(scan(tmp_path).series[0])
+    assert list(found) == ([level] if level else [])
+    if level == "green":
+        assert "is read as air, -1024 HU" in found["green"][0]
+
+
+def test_bits_that_are_no_value_are_left_out(hu: Volume, header: DicomHeader, tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+
+    def overlaid(dataset: Dataset) -> None:
+        # 12 bits in the middle of 16, with an old overlay above and noise below.
+        stored = (dataset.pixel_array + 1024).astype("<u2")
+        noise = rng.integers(0, 2, size=(2, *stored.shape)).astype("<u2")
+        dataset.PixelData = (noise[0] << 15 | stored << 2 | noise[1]).astype("<u2").tobytes()
+        dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 12, 13, 0
+        dataset.RescaleIntercept, dataset.PhotometricInterpretation = "-1024", "MONOCHROME1"
+
+    for path in write_ct(hu, tmp_path, header):
+        edit(path, overlaid)
+    read = read_volume(tmp_path)
+    assert read.array.dtype == np.int16
+    np.testing.assert_array_equal(read.array, hu.array)
+    assert levels(scan(tmp_path).series[0])["green"] == [
+        "made to be shown inverted (MONOCHROME1): values are read as measured"
+    ]
+
+
+@pytest.mark.parametrize("syntax", ["ImplicitVRLittleEndian", "ExplicitVRBigEndian"])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_every_uncompressed_syntax(syntax: str, bits: int, hu: Volume, header: DicomHeader, tmp_path: Path) -> None:
+    uid = getattr(pydicom.uid, syntax)
+    values = hu.array % 100
+    for path in write_ct(Volume(values, hu.grid, Quantity.HU), tmp_path, header):
+        dataset = pydicom.dcmread(path)
+        pixels = dataset.pixel_array
+        whole = pixels.astype(">i2" if "Big" in syntax else "<i2").tobytes()
+        if bits == 8:
+            dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 8, 8, 7, 0
+            whole = pixels.astype("u1").tobytes()
+            if "Big" in syntax:  # words of two pixels, swapped
+                whole = np.frombuffer(whole, dtype="<u2").astype(">u2").tobytes()
+        dataset.PixelData = whole
+        dataset["PixelData"].VR = "OW"
+        dataset.file_meta.TransferSyntaxUID = uid
+        pydicom.dcmwrite(path, dataset, implicit_vr=uid.is_implicit_VR, little_endian=uid.is_little_endian)
+    read = read_volume(tmp_path)
+    np.testing.assert_array_equal(read.array, values)
+    assert read.grid.same_as(hu.grid)
+
+
+def test_a_ct_in_other_units_is_no_hu(hu: Volume, header: DicomHeader, tmp_path: Path) -> None:
+    for path in write_ct(hu, tmp_path, header):
+        edit(path, setting(RescaleType="MGML"))
+    assert read_volume(tmp_path).quantity is Quantity.OTHER
+    series = scan(tmp_path).series[0]
+    assert series.unit == "MGML"
+    assert "no Hounsfield units but 'MGML'" in levels(series)["amber"][0]
+
+
+def test_numbers_of_colours_are_refused(hu: Volume, header: DicomHeader, tmp_path: Path) -> None:
+    for path in write_ct(hu, tmp_path, header):
+        edit(path, setting(PhotometricInterpretation="PALETTE COLOR"))
+    with pytest.raises(DicomError, match="PALETTE COLOR"):
+        read_volume(tmp_path)
+    assert "PALETTE COLOR" in levels(scan(tmp_path).series[0])["red"][0]
 
 
 def test_one_slice_alone_is_refused(hu: Volume, header: DicomHeader, tmp_path: Path) -> None:

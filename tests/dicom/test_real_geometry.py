@@ -83,6 +83,9 @@ def test_dicom(name: str, external_data: Path) -> None:
     volume = read_volume(series)
     assert volume.grid.same_as(series.grid)
     theirs = sitk.GetArrayFromImage(image).transpose(2, 1, 0)
+    if series.kind == "ct":
+        # Padding (-2000 stored) is -3024 to the other program; air here.
+        theirs = np.where(theirs == -3024, -1024, theirs)
     np.testing.assert_array_equal(as_other(volume.array, matrix), theirs)
 
 

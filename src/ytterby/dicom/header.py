@@ -236,12 +236,15 @@ def _touch(dataset: Dataset) -> None:
     # pydicom converts values when they are first asked for: ask here, where damage can still be told with its file.
     for tag in list(dataset.keys()):
         raw = _as_in_file(dataset, tag)
+        kind = "" if raw is None else _kind(raw)
+        if kind in _PLAIN_TEXT and kind not in _NUMBERS:
+            continue
         plain = _plain_texts(raw) if raw is not None else None
-        if raw is None or plain is None:
+        if plain is None:
             element = dataset[tag]
             if element.VR != "SQ":
                 _ = element.value
-        elif _kind(raw) in _NUMBERS:
+        elif kind in _NUMBERS:
             _ = [float(value) for value in plain]
 
 

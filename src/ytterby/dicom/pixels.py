@@ -19,7 +19,7 @@ __all__ = [
     "MAX_PIXELS",
     "PixelFormat",
     "Scale",
-    "padding_of",
+    "is_hounsfield",
     "pixel_problem",
     "read_patterns",
     "rescale_of",
@@ -214,29 +214,9 @@ def stored_values(patterns: npt.NDArray[Any], pixels: PixelFormat) -> npt.NDArra
     return (patterns << above) >> (pixels.allocated - pixels.stored)
 
 
-def padding_of(
-    patterns: npt.NDArray[Any], values: npt.NDArray[Any], pixels: PixelFormat, dataset: Dataset
-) -> npt.NDArray[np.bool_] | None:
-    """Where pixels are padding outside the image, None for nowhere (PixelPaddingValue and its limit, DICOM PS3.3 C.7.5.1.1.2)."""
-    value, limit = number(dataset, "PixelPaddingValue"), number(dataset, "PixelPaddingRangeLimit")
-    if value is None or pixels.allocated == 1:
-        return None
-    low, high = sorted((_padding(value, pixels), _padding(value if limit is None else limit, pixels)))
-    ends = (-(2 ** (pixels.stored - 1)), 2 ** (pixels.stored - 1) - 1) if pixels.signed else (0, 2**pixels.stored - 1)
-    if ends[0] <= low and high <= ends[1]:
-        found = values == low if low == high else (values >= low) & (values <= high)
-    elif low == high:
-        # Padding that the stored bits cannot hold: some scanners use all that are allocated.
-        found = patterns == low % (1 << pixels.allocated)
-    else:
-        return None
-    return found if bool(found.any()) else None
-
-
-def _padding(value: float, pixels: PixelFormat) -> int:
-    # The value may have been written with the other sign (US for SS): it is the same pattern.
-    whole = int(value) % (1 << pixels.allocated)
-    return whole - (1 << pixels.allocated) if pixels.signed and whole >= 2 ** (pixels.allocated - 1) else whole
+def is_hounsfield(dataset: Dataset) -> bool:
+    """True where a CT is in Hounsfield units: RescaleType is HU, US (unspecified) or absent (DICOM PS3.3 C.8.2.1.1.3)."""
+    return text(dataset, "RescaleType").upper() in ("", "HU", "US")
 
 
 def stored_pixels(dataset: Dataset, name: str) -> npt.NDArray[Any]:

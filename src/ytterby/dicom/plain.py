@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, MutableMapping
+from functools import lru_cache
 from typing import cast
 
 from pydicom.charset import convert_encodings
@@ -56,12 +57,16 @@ def plain_header(start: bytes, wanted: Mapping[int, BaseTag]) -> tuple[Dataset, 
     names = (character_set.value or b"").decode("latin-1").strip() if character_set is not None else ""
     if "\\" in names:
         return None
-    encodings = convert_encodings(names or None)
-    dataset.set_original_encoding(not explicit, True, encodings)
+    dataset.set_original_encoding(not explicit, True, list(_encodings(names)))
     file_meta = FileMetaDataset()
     file_meta._dict.update(meta)
     dataset.file_meta = file_meta
     return dataset, place
+
+
+@lru_cache(maxsize=64)
+def _encodings(name: str) -> tuple[str, ...]:
+    return tuple(convert_encodings(name or None))
 
 
 def _raw(tag: BaseTag, kind: str | None, value: bytes, at: int) -> RawDataElement:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,13 +13,28 @@ from ytterby.dicom.header import numbers
 from ytterby.errors import GeometryError
 from ytterby.model.volume import FloatArray, Grid
 
-__all__ = ["UNEVEN_FRACTION", "Plane", "Stack", "in_plane", "plane_of", "slice_direction", "stack", "stepped_grid"]
+__all__ = [
+    "TOLERATED_FRACTION",
+    "UNEVEN_FRACTION",
+    "Plane",
+    "Stack",
+    "in_plane",
+    "plane_of",
+    "slice_direction",
+    "stack",
+    "stepped_grid",
+]
 
 UNEVEN_FRACTION = 0.01
-"""Slices further than this share of their spacing from an even row are an error."""
+"""Slices that lie off an even row by less than this share of their spacing are taken for even."""
+TOLERATED_FRACTION = 0.1
+"""Slices that lie off an even row by more than this share of their spacing are an error; by less, a note."""
 
 _SAME_DIRECTION = 1e-3
 _SAME_PLACE_MM = 1e-3
+_SAME_SPACING = 1e-4
+_SMALL_STRAY_MM = 0.1
+_UNEVEN_REMEDY = "reconstruct or export the series with one spacing, or give the folder of its evenly spaced part"
 _REMEDY = "export the series again, complete; keep other orientations and repeats in series of their own"
 
 
@@ -41,11 +57,15 @@ class Plane:
 
 @dataclass(frozen=True, eq=False)
 class Stack:
-    """Slices in order: ``order`` lists them along their normal; ``tilt_degrees`` is a gantry's tilt (0: none)."""
+    """Slices in order: ``order`` lists them along their normal; ``tilt_degrees`` is a gantry's tilt (0: none).
+
+    ``stray_mm`` is how far a slice lies from its place on the grid at most, where that is worth a note, else 0.
+    """
 
     order: tuple[int, ...]
     grid: Grid
     tilt_degrees: float
+    stray_mm: float = 0.0
 
 
 def in_plane(name: str, position: Dataset, orientation: Dataset, measures: Dataset, *, size: tuple[int, int]) -> Plane:
@@ -66,9 +86,9 @@ def in_plane(name: str, position: Dataset, orientation: Dataset, measures: Datas
     ):
         if len(values) != wanted:
             raise GeometryError(f"{keyword} is missing", where=name, remedy="export the series with its geometry")
-    row, column = np.array(directions[:3]), np.array(directions[3:])
-    lengths = np.linalg.norm(row), np.linalg.norm(column)
-    if min(spacing) <= 0 or abs(row @ column) > 1e-2 or max(abs(length - 1) for length in lengths) > 1e-2:
+    lengths = math.hypot(*directions[:3]), math.hypot(*directions[3:])
+    across = sum(a * b for a, b in zip(directions[:3], directions[3:], strict=True))
+    if min(spacing) <= 0 or abs(across) > 1e-2 or max(abs(length - 1) for length in lengths) > 1e-2:
         raise GeometryError(
             "PixelSpacing or ImageOrientationPatient makes no sense",
             where=name,
@@ -76,7 +96,8 @@ def in_plane(name: str, position: Dataset, orientation: Dataset, measures: Datas
         )
     if min(size) < 1:
         raise GeometryError("Rows or Columns is missing", where=name, remedy="export the series again")
-    return Plane(name, np.array(place), row / lengths[0], column / lengths[1], (spacing[0], spacing[1]), size)
+    row, column = np.array(directions[:3]) / lengths[0], np.array(directions[3:]) / lengths[1]
+    return Plane(name, np.array(place), row, column, (spacing[0], spacing[1]), size)
 
 
 def plane_of(dataset: Dataset, name: str) -> Plane:
@@ -99,21 +120,26 @@ def stepped_grid(plane: Plane, step_mm: FloatArray, n_slices: int) -> Grid:
 
 def _require_alike(planes: Sequence[Plane]) -> None:
     first = planes[0]
-    for plane in planes[1:]:
-        if np.abs(plane.row - first.row).max() > _SAME_DIRECTION or (
-            np.abs(plane.column - first.column).max() > _SAME_DIRECTION
-        ):
-            raise GeometryError(f"several orientations in one series ({first.name} and {plane.name})", remedy=_REMEDY)
-        if plane.size != first.size or not np.allclose(plane.spacing_mm, first.spacing_mm, rtol=1e-4):
-            raise GeometryError(
-                f"several pixel spacings or sizes in one series ({first.name} and {plane.name})", remedy=_REMEDY
-            )
+    turned = np.abs([[plane.row - first.row, plane.column - first.column] for plane in planes]).max(axis=(1, 2))
+    if turned.max() > _SAME_DIRECTION:
+        other = planes[int(np.argmax(turned > _SAME_DIRECTION))]
+        raise GeometryError(f"several orientations in one series ({first.name} and {other.name})", remedy=_REMEDY)
+    spacings = np.array([plane.spacing_mm for plane in planes])
+    unlike = np.abs(spacings / spacings[0] - 1).max(axis=1) > _SAME_SPACING
+    unlike |= [plane.size != first.size for plane in planes]
+    if unlike.any():
+        other = planes[int(np.argmax(unlike))]
+        raise GeometryError(
+            f"several pixel spacings or sizes in one series ({first.name} and {other.name})", remedy=_REMEDY
+        )
 
 
 def stack(planes: Sequence[Plane]) -> Stack:
     """Order and grid of slices given in any order, sorted by their projection on the normal.
 
-    The spacing comes from the positions, never from SliceThickness.
+    The spacing comes from the positions, never from SliceThickness: the grid runs evenly from the first slice to the last.
+    Slices that lie off their place there by more than ``TOLERATED_FRACTION`` of the spacing are refused: a missing slice, or two
+    spacings in one series, would put voxels where they are not.
 
     Raises
     ------
@@ -131,7 +157,8 @@ def stack(planes: Sequence[Plane]) -> Stack:
     along = positions @ planes[0].normal
     order = tuple(int(index) for index in np.argsort(along, kind="stable"))
     gaps = np.diff(along[list(order)])
-    spacing = float(np.median(gaps))
+    # Of two in the middle the smaller, which is a gap that there is.
+    spacing = float(np.sort(gaps)[(gaps.size - 1) // 2])
 
     def pair(gap: int) -> str:
         return f"{planes[order[gap]].name} and {planes[order[gap + 1]].name}"
@@ -142,23 +169,32 @@ def stack(planes: Sequence[Plane]) -> Stack:
             f"{duplicates.size} duplicate slice{'s' * (duplicates.size > 1)}: {pair(int(duplicates[0]))} lie at one place",
             remedy=_REMEDY,
         )
-    uneven = np.flatnonzero(np.abs(gaps - spacing) > UNEVEN_FRACTION * spacing)
-    if uneven.size:
-        gap = int(uneven[np.argmax(np.abs(gaps[uneven] - spacing))])
+    off = np.abs(gaps - spacing)
+    if off.max() > TOLERATED_FRACTION * spacing:
+        gap = int(np.argmax(off))
         many = gaps[gap] / spacing
         what = "missing slice" if many > 1.5 and abs(many - round(many)) < 0.05 else "uneven spacing"
+        others = int(np.count_nonzero(off > TOLERATED_FRACTION * spacing)) - 1
+        more = f", and {others} more such gap{'s' * (others > 1)}" if others else ""
         raise GeometryError(
-            f"{what}: {gaps[gap]:.4g} mm between {pair(gap)}, where others are {spacing:.4g} mm apart", remedy=_REMEDY
+            f"{what}: {gaps[gap]:.4g} mm between {pair(gap)}, where others are {spacing:.4g} mm apart{more}",
+            remedy=_REMEDY if what == "missing slice" else _UNEVEN_REMEDY,
         )
     ends = positions[order[-1]] - positions[order[0]]
     step = ends / (len(planes) - 1)
     row_of_slices = positions[order[0]] + np.arange(len(planes))[:, None] * step
-    stray = float(np.abs(positions[list(order)] - row_of_slices).max())
-    if stray > max(0.1, 2 * UNEVEN_FRACTION * spacing):
-        raise GeometryError(f"slices lie up to {stray:.3g} mm from an even, straight row", remedy=_REMEDY)
+    strays = np.linalg.norm(positions[list(order)] - row_of_slices, axis=1)
+    stray = float(strays.max())
+    if stray > max(_SMALL_STRAY_MM, TOLERATED_FRACTION * spacing):
+        raise GeometryError(
+            f"slices lie up to {stray:.3g} mm ({planes[order[int(strays.argmax())]].name}) from an even, straight row",
+            remedy=_UNEVEN_REMEDY,
+        )
+    noted = off.max() > UNEVEN_FRACTION * spacing or stray > max(_SMALL_STRAY_MM, 2 * UNEVEN_FRACTION * spacing)
     cosine = min(1.0, float(step @ planes[0].normal) / float(np.linalg.norm(step)))
     tilt = float(np.degrees(np.arccos(cosine)))
-    return Stack(order, stepped_grid(planes[order[0]], step, len(planes)), tilt if tilt > 0.05 else 0.0)
+    grid = stepped_grid(planes[order[0]], step, len(planes))
+    return Stack(order, grid, tilt if tilt > 0.05 else 0.0, stray if noted else 0.0)
 
 
 def slice_direction(grid: Grid) -> str:

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 from pydicom.dataset import Dataset
 
-from ytterby.dicom.header import number, open_object, text
+from ytterby.dicom.header import Header, number, open_header, text
 from ytterby.dicom.layout.planes import Stack, plane_of, stack
-from ytterby.dicom.pixels import MAX_PIXELS, slice_rescale, stored_pixels
+from ytterby.dicom.padding import padding_of, without_padding
+from ytterby.dicom.pixels import MAX_PIXELS, read_patterns, slice_rescale, stored_values
 from ytterby.dicom.series import Series
 from ytterby.errors import CalibrationError, DicomError, GeometryError
 from ytterby.model.volume import FloatArray, Quantity, Volume
 
-__all__ = ["OpenedSlices", "open_slices"]
+__all__ = ["OpenedSlices", "open_slices", "rescale"]
 
 _INT16 = np.iinfo(np.int16)
 _AGAIN = "export the series again from the archive"
@@ -25,11 +27,16 @@ _AGAIN = "export the series again from the archive"
 
 @dataclass(frozen=True, eq=False)
 class OpenedSlices:
-    """The objects of a series of slices, in the order of its files, and how they lie."""
+    """The headers of a series of slices, in the order of its files, and how the slices lie."""
 
     series: Series
-    datasets: tuple[Dataset, ...]
+    headers: tuple[Header, ...]
     stacked: Stack
+
+    @property
+    def datasets(self) -> tuple[Dataset, ...]:
+        """What the headers say, without pixels."""
+        return tuple(header.dataset for header in self.headers)
 
     @property
     def where(self) -> str:
@@ -42,7 +49,7 @@ class OpenedSlices:
         return tuple(path.name for path in self.series.files)
 
     def volume(self, quantity: Quantity, *, reference_time: datetime | None = None) -> Volume:
-        """The slices as one volume of ``quantity``, with the rescale of each.
+        """The slices as one volume of ``quantity``, with the rescale of each; padding of a CT is ``AIR_HU``.
 
         Raises
         ------
@@ -59,12 +66,11 @@ class OpenedSlices:
         columns, rows, count = self.stacked.grid.shape
         array = np.empty((count, rows, columns), dtype=_sample_type(self.datasets, factors, quantity))
         for k, index in enumerate(self.stacked.order):
-            stored = stored_pixels(self.datasets[index], f"{self.where}, {self.names[index]}")[0]
-            slope, intercept = factors[index]
-            if array.dtype.kind == "i":
-                array[k] = stored.astype(np.int32) * int(slope) + int(intercept)
-            else:
-                array[k] = stored * np.float64(slope) + np.float64(intercept)
+            patterns, pixels = read_patterns(self.headers[index])
+            stored = stored_values(patterns, pixels)
+            rescale(stored[0], *factors[index], out=array[k])
+            if quantity is Quantity.HU:
+                without_padding(array[k : k + 1], padding_of(patterns, stored, pixels, self.datasets[index]))
         if array.dtype == np.int32 and array.min() >= _INT16.min and array.max() <= _INT16.max:
             array = array.astype(np.int16)
         return Volume(
@@ -90,7 +96,7 @@ class OpenedSlices:
 
 
 def open_slices(series: Series) -> OpenedSlices:
-    """The objects of a series of slices, opened and put in order.
+    """The headers of a series of slices, opened and put in order.
 
     Raises
     ------
@@ -100,19 +106,43 @@ def open_slices(series: Series) -> OpenedSlices:
         A file is damaged, or holds more than one frame.
     """
     where = str(series.path)
-    datasets = tuple(open_object(path) for path in series.files)
-    if (number(datasets[0], "NumberOfFrames") or 1) > 1:
-        raise DicomError(
-            "enhanced multi-frame images are not read yet", where=where, remedy="export classic single slices"
-        )
+    headers = tuple(open_header(path) for path in series.files)
+    datasets = tuple(header.dataset for header in headers)
+    if any((number(dataset, "NumberOfFrames") or 1) > 1 for dataset in datasets):
+        raise DicomError("several frames in a file of a series of slices", where=where, remedy=_AGAIN)
     try:
         stacked = stack([plane_of(dataset, path.name) for dataset, path in zip(datasets, series.files, strict=True)])
     except GeometryError as error:
         place = f"{where}, {error.where}" if error.where and error.where != where else where
         raise GeometryError(error.what, where=place, remedy=error.remedy) from error
+    if any(text(dataset, "PhotometricInterpretation").upper() == "PALETTE COLOR" for dataset in datasets):
+        raise DicomError("numbers of colours (PALETTE COLOR) are no measurements", where=where, remedy=_AGAIN)
     if len({text(dataset, "FrameOfReferenceUID") for dataset in datasets}) > 1:
         raise GeometryError("several frames of reference in one series", where=where, remedy=_AGAIN)
-    return OpenedSlices(series, datasets, stacked)
+    return OpenedSlices(series, headers, stacked)
+
+
+def rescale(stored: npt.NDArray[Any], slope: float, intercept: float, *, out: npt.NDArray[Any]) -> None:
+    """Write slope * stored + intercept into ``out``; for integers the caller has seen that the result fits.
+
+    In integers that wrap, a sum is exact whenever its result fits, whatever passes by on the way.
+    """
+    if out.dtype.kind != "i":
+        out[...] = stored * np.float64(slope) + np.float64(intercept)
+        return
+    # One pass: the same bits, taken with a sign.
+    same = stored.view(out.dtype) if stored.dtype.itemsize == out.dtype.itemsize else stored.astype(out.dtype)
+    if slope == 1.0:
+        np.add(same, out.dtype.type(_wrapped(intercept, out.dtype)), out=out)
+    else:
+        np.multiply(same, out.dtype.type(_wrapped(slope, out.dtype)), out=out)
+        out += out.dtype.type(_wrapped(intercept, out.dtype))
+
+
+def _wrapped(value: float, dtype: np.dtype[Any]) -> int:
+    bits = 8 * dtype.itemsize
+    whole = int(value) % (1 << bits)
+    return whole - (1 << bits) if whole >= 1 << (bits - 1) else whole
 
 
 def _whole(value: float) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ytterby.dicom.header import naming, open_object, quiet
+from ytterby.dicom.pixels import is_hounsfield
 from ytterby.dicom.read.dose import dose_volume
 from ytterby.dicom.read.nuclear import pet_volume, spect_volume
 from ytterby.dicom.read.slices import open_slices
@@ -94,4 +95,5 @@ def _read(series: Series, time_zone: str | None, require_reference_time: bool, e
     opened = open_slices(series)
     if series.kind == "pt":
         return pet_volume(opened, time_zone=time_zone, require_reference_time=require_reference_time)
-    return opened.volume(Quantity.HU if series.kind == "ct" else Quantity.OTHER)
+    hounsfield = series.kind == "ct" and all(is_hounsfield(dataset) for dataset in opened.datasets)
+    return opened.volume(Quantity.HU if hounsfield else Quantity.OTHER)

@@ -8,8 +8,9 @@ from ytterby.dicom.header import Header, first_item, number, text, texts
 from ytterby.dicom.layout.frames import frame_vectors, window_notes
 from ytterby.dicom.layout.views import ViewFrame, view_frames
 from ytterby.dicom.nuclide import radionuclide
-from ytterby.dicom.pixels import pixel_problem, rescale_of, slice_rescale
+from ytterby.dicom.pixels import is_hounsfield, pixel_problem, rescale_of, slice_rescale
 from ytterby.dicom.series.kinds import SURROGATES, Y90_HALF_LIFE_SECONDS, Y90_POSITRON_FRACTION
+from ytterby.dicom.series.values import value_problems
 from ytterby.dicom.times import reference_time
 from ytterby.errors import CalibrationError, DicomError, InputError, Problem
 
@@ -26,7 +27,7 @@ def unit_of(header: Header, kind: str) -> str:
     """Unit of a series, in the words of a case file where it has one (counts, bq_ml), else HU, Gy, or the file's own."""
     dataset = header.dataset
     if kind == "ct":
-        return "HU"
+        return "HU" if is_hounsfield(dataset) else text(dataset, "RescaleType")
     if kind == "rtdose":
         return {"GY": "Gy"}.get(text(dataset, "DoseUnits").upper(), text(dataset, "DoseUnits"))
     if kind.startswith("nm_"):
@@ -58,7 +59,10 @@ def image_problems(headers: Sequence[Header], kind: str) -> list[Problem]:
         if uid and uid in seen:
             problems.append(
                 Problem(
-                    "red", f"the same object twice: also {seen[uid]}", header.path.name, remedy="remove one of them"
+                    "red",
+                    f"the same object twice, with other contents: also {seen[uid]}",
+                    header.path.name,
+                    remedy="remove one of them",
                 )
             )
         seen.setdefault(uid, header.path.name)
@@ -87,7 +91,9 @@ def image_problems(headers: Sequence[Header], kind: str) -> list[Problem]:
 def quantity_problems(headers: Sequence[Header], kind: str) -> list[Problem]:
     """What stands against using the values: rescale, units, decay correction, radionuclide."""
     if kind == "ct":
-        return _rescale_problems(headers)
+        return [*_rescale_problems(headers), *value_problems(headers, kind)]
+    if kind == "mr":
+        return value_problems(headers, kind)
     if kind == "pt":
         return [*_pt_problems(headers), *_rescale_problems(headers)]
     if kind.startswith("nm_"):

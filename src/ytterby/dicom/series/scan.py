@@ -11,10 +11,11 @@ import numpy as np
 from ytterby.dicom.header import Header, naming, number, numbers, open_header, open_object, quiet, text
 from ytterby.dicom.layout.dose import dose_grid
 from ytterby.dicom.layout.nuclear import recon_geometry
-from ytterby.dicom.layout.planes import plane_of, stack
+from ytterby.dicom.layout.planes import Stack, plane_of, stack
 from ytterby.dicom.layout.segmentation import segmentation_grid
 from ytterby.dicom.pixels import rescale_of, stored_pixels
 from ytterby.dicom.series.checks import image_problems, quantity_problems, unit_of
+from ytterby.dicom.series.copies import without_copies
 from ytterby.dicom.series.kinds import kind_of, propose
 from ytterby.dicom.series.record import Scan, Series, SkippedFile
 from ytterby.dicom.series.relations import related
@@ -119,12 +120,15 @@ def _reason_to_skip(entry: os.DirEntry[str], file: Path, inside: Path) -> str:
 
 
 def _series(headers: Sequence[Header]) -> Series:
-    headers = sorted(headers, key=lambda header: str(header.path))
+    kind = kind_of(headers[0])
+    in_order = sorted(headers, key=lambda header: str(header.path))
+    headers, copies = without_copies(in_order, slices=kind in _STACKED) if kind in _IMAGES else (in_order, [])
     first = headers[0]
     dataset = first.dataset
-    kind = kind_of(first)
     proposal = propose(first, kind)
-    problems = [*image_problems(headers, kind), *quantity_problems(headers, kind)] if kind in _IMAGES else []
+    problems = [*copies]
+    if kind in _IMAGES:
+        problems += [*image_problems(headers, kind), *quantity_problems(headers, kind)]
     grid, notes = _geometry(headers, kind) if kind in _IMAGES else (None, [])
     problems += notes
     paths = [header.path for header in headers]
@@ -163,7 +167,7 @@ def _geometry(headers: Sequence[Header], kind: str) -> tuple[Grid | None, list[P
     try:
         if kind in _STACKED and number(first.dataset, "NumberOfFrames") in (None, 1.0):
             stacked = stack([plane_of(header.dataset, header.path.name) for header in headers])
-            return stacked.grid, _stack_notes(first, stacked.grid, stacked.tilt_degrees)
+            return stacked.grid, _stack_notes(first, stacked)
         if kind in _STACKED:
             raise DicomError(
                 "enhanced multi-frame images are not read yet", remedy="export it as classic single slices"
@@ -180,24 +184,37 @@ def _geometry(headers: Sequence[Header], kind: str) -> tuple[Grid | None, list[P
         return None, [Problem("red", error.what, error.where, remedy=error.remedy)]
 
 
-def _stack_notes(header: Header, grid: Grid, tilt_degrees: float) -> list[Problem]:
+def _stack_notes(header: Header, stacked: Stack) -> list[Problem]:
     notes = []
+    name, spacing = header.path.name, stacked.grid.spacing_mm[2]
     thickness = number(header.dataset, "SliceThickness")
-    if thickness is not None and abs(thickness - grid.spacing_mm[2]) > 0.01 * grid.spacing_mm[2]:
+    if thickness is not None and abs(thickness - spacing) > 0.01 * spacing:
+        overlap = ": slices overlap" if thickness > spacing else ""
         notes.append(
             Problem(
                 "green",
-                f"slices are {grid.spacing_mm[2]:.4g} mm apart by their positions, which is taken; SliceThickness says "
-                f"{thickness:.4g} mm",
-                header.path.name,
+                f"slices are {spacing:.4g} mm apart by their positions, which is taken; SliceThickness says "
+                f"{thickness:.4g} mm{overlap}",
+                name,
             )
         )
-    if tilt_degrees:
+    if stacked.stray_mm:
         notes.append(
             Problem(
                 "amber",
-                f"the slices are tilted by {tilt_degrees:.3g} degrees against their row (gantry tilt): voxels are slanted",
-                header.path.name,
+                f"the slices are not quite even: they lie up to {stacked.stray_mm:.3g} mm from where they are read, "
+                f"{spacing:.4g} mm apart",
+                name,
+                remedy="reconstruct or export the series with one spacing",
+            )
+        )
+    if stacked.tilt_degrees:
+        notes.append(
+            Problem(
+                "amber",
+                f"the slices are tilted by {stacked.tilt_degrees:.3g} degrees against their row (gantry tilt): "
+                "voxels are slanted",
+                name,
                 remedy="resample to an upright grid before exporting results",
             )
         )
