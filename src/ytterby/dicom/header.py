@@ -95,7 +95,7 @@ _SCANNED = [
     "AngularViewVector", "TimeSliceVector", "NumberOfEnergyWindows", "NumberOfDetectors", "NumberOfPhases",
     "NumberOfRotations", "NumberOfRRIntervals", "NumberOfTimeSlots", "EnergyWindowInformationSequence", "ImageID",
     "RotationInformationSequence", "ViewPosition", "PatientOrientation", "ActualFrameDuration", "DecayFactor",
-    "CollimatorType",
+    "CollimatorType", "StructureSetROISequence",
 ]  # fmt: skip
 _TAGS = {
     int(tag): BaseTag(tag)

@@ -168,9 +168,9 @@ def load_case(path: Path, *, planned: tuple[str, datetime] | None = None) -> Cas
     """
     file = read_case(path)
     images, told = case_images(file)
-    segments, joined = assigned_segments(file)
-    segments = with_thresholds(file, segments, images[0][0])
     ct = None if file.ct is None else load_volume(file.ct.path, roles=("ct", "diagnostic"))[0]
+    segments, of_segments = assigned_segments(file, ct)
+    segments = with_thresholds(file, segments, images[0][0])
     planar = planar_scan(file)
     lung_shunt = _lung_shunt(file, images[0][0], segments) if planar is None else planar.lung_shunt
     sessions = file.to_sessions(
@@ -191,7 +191,7 @@ def load_case(path: Path, *, planned: tuple[str, datetime] | None = None) -> Cas
         lung_shunt=lung_shunt,
         planar=planar,
         simulated=file.simulated,
-        notices=(*file.notices, *told, *joined, *_vial_notices(sessions), *_shunt_notices(lung_shunt, sessions)),
+        notices=(*file.notices, *told, *of_segments, *_vial_notices(sessions), *_shunt_notices(lung_shunt, sessions)),
         inputs=(path, *file.input_paths()),
     )
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ytterby.dicom.layout.frames import STATE_WINDOW
-from ytterby.dicom.read import read_volume
-from ytterby.dicom.read.segmentation import read_segments
+from ytterby.dicom.read import read_segments, read_structures, read_volume
 from ytterby.dicom.series import Series, scan
 from ytterby.errors import ConfigurationError, DicomError, SegmentError
 from ytterby.files.interfile import INTERFILE_SUFFIXES, read_interfile
@@ -20,10 +20,11 @@ from ytterby.model.dose import Notice
 from ytterby.model.segment import Segment
 from ytterby.model.volume import Volume
 
-__all__ = ["image_notices", "load_segments", "load_volume", "only_series"]
+__all__ = ["LoadedSegments", "image_notices", "load_segments", "load_volume", "only_series"]
 
 _NIFTI = (".nii", ".nii.gz")
 _NRRD = (".nrrd", ".nhdr")
+_SEGMENTED = ("segmentation", "structure_set")
 
 
 def load_volume(
@@ -65,8 +66,23 @@ def image_notices(series: Series) -> tuple[Notice, ...]:
     )
 
 
-def load_segments(path: Path, *, labels: Mapping[int, str] | None = None) -> tuple[Segment, ...]:
-    """The segments of a DICOM SEG (a file or the one in a folder), a .seg.nrrd, or another label map with ``labels``."""
+@dataclass(frozen=True, eq=False)
+class LoadedSegments:
+    """The segments of a file, and what is to be told of each by its name."""
+
+    segments: tuple[Segment, ...]
+    told: tuple[tuple[str, Notice], ...] = ()
+
+    def notices(self, names: Collection[str]) -> tuple[Notice, ...]:
+        """What is to be told of the segments of these names: a structure set holds many that nobody asked for."""
+        return tuple(notice for name, notice in self.told if name in names)
+
+
+def load_segments(path: Path, *, labels: Mapping[int, str] | None = None, ct: Volume | None = None) -> LoadedSegments:
+    """The segments of a DICOM SEG or RTSTRUCT (a file, or the one in a folder), a .seg.nrrd, or another label map.
+
+    A label map needs ``labels``. The contours of an RTSTRUCT are drawn on the grid of ``ct``, of one frame of reference.
+    """
     name = path.name.lower()
     if path.is_file() and name.endswith(_NIFTI):
         if not labels:
@@ -75,13 +91,17 @@ def load_segments(path: Path, *, labels: Mapping[int, str] | None = None) -> tup
                 where=path.name,
                 remedy="state segments.labels, e.g. {1: liver, 2: Tumour 1}",
             )
-        return read_nifti_segments(path, labels=labels)
+        return LoadedSegments(read_nifti_segments(path, labels=labels))
     if path.is_file() and name.endswith(_NRRD):
-        return read_nrrd_segments(path, labels=labels)
+        return LoadedSegments(read_nrrd_segments(path, labels=labels))
     if path.is_file() and name.endswith(INTERFILE_SUFFIXES):
         volume = read_interfile(path).volume
-        return labelled_segments(np.asarray(volume.array), volume.grid, path, labels=labels or {})
-    return read_segments(only_series(path, ("segmentation",)).files[0])
+        return LoadedSegments(labelled_segments(np.asarray(volume.array), volume.grid, path, labels=labels or {}))
+    series = only_series(path, _SEGMENTED)
+    if series.kind == "rtstruct":
+        found = read_structures(series.files[0], image=ct)
+        return LoadedSegments(found.segments, found.told)
+    return LoadedSegments(read_segments(series.files[0]))
 
 
 def only_series(path: Path, roles: tuple[str, ...]) -> Series:
@@ -101,7 +121,7 @@ def only_series(path: Path, roles: tuple[str, ...]) -> Series:
             remedy="name the file or the folder of the one that is meant",
         )
     kinds = ", ".join(sorted({f"{series.kind} ({series.role})" for series in found.series})) or "no DICOM series"
-    error = SegmentError if roles == ("segmentation",) else DicomError
+    error = SegmentError if roles == _SEGMENTED else DicomError
     skipped = f"; skipped: {found.skipped[0].path.name}: {found.skipped[0].reason}" if found.skipped else ""
     raise error(
         f"no series is a {wanted}; found: {kinds}{skipped}",

@@ -44,7 +44,7 @@ def patient_case(
     series = scan(imaging).series
     imaged, told = _imaged_sessions(folder, imaging, series, study, patient, images)
     ct, of_ct = _own_ct(series, imaged[0].image, study.time_zone)
-    segments = _segments(folder / "segments" / patient.patient_id, study)
+    segments, of_segments = _segments(folder / "segments" / patient.patient_id, study, ct)
     return Case(
         patient_id=patient.patient_id,
         imaged=imaged,
@@ -55,7 +55,7 @@ def patient_case(
         effects=chosen_effects(study.effects),
         accuracy=stated_accuracy(study.partial_volume, study.uncertainty),
         simulated=study.simulated,
-        notices=(*(Notice("input", text) for text in notices), *told, *of_ct),
+        notices=(*(Notice("input", text) for text in notices), *told, *of_ct, *of_segments),
     )
 
 
@@ -145,19 +145,24 @@ def _own_ct(series: Sequence[Series], image: Volume, time_zone: str | None) -> t
     return read_volume(fitting[0], time_zone=time_zone), notices
 
 
-def _segments(place: Path, study: StudyFile) -> tuple[Segment, ...]:
-    """Every segment of the patient's segmentation files whose name has a role in study.yaml."""
+def _segments(place: Path, study: StudyFile, ct: Volume | None) -> tuple[tuple[Segment, ...], tuple[Notice, ...]]:
+    """Every segment of the patient's segmentation files whose name has a role in study.yaml, and what is to be told of them."""
     files = sorted(path for path in place.rglob("*") if path.is_file()) if place.is_dir() else []
     if not files:
         raise SegmentError(
             "the patient has no segmentation",
             where=str(place),
-            remedy="add a DICOM SEG or a .seg.nrrd, or exclude the patient",
+            remedy="add a DICOM SEG or RTSTRUCT, or a .seg.nrrd, or exclude the patient",
         )
     chosen: list[Segment] = []
     names: list[str] = []
+    told: list[Notice] = []
     for path in files:
-        for segment in load_segments(path):
+        loaded = load_segments(path, ct=ct)
+        told += loaded.notices(
+            {segment.name for segment in loaded.segments if study.role_of(segment.name) is not Role.OTHER}
+        )
+        for segment in loaded.segments:
             names.append(segment.name)
             role = study.role_of(segment.name)
             if role is Role.OTHER:
@@ -173,4 +178,4 @@ def _segments(place: Path, study: StudyFile) -> tuple[Segment, ...]:
             where=str(place),
             remedy="correct roles in study.yaml",
         )
-    return tuple(chosen)
+    return tuple(chosen), tuple(told)

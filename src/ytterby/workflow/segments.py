@@ -13,14 +13,15 @@ from ytterby.workflow.loading import load_segments
 __all__ = ["assigned_segments", "with_thresholds"]
 
 
-def assigned_segments(file: CaseFile) -> tuple[tuple[Segment, ...], tuple[Notice, ...]]:
-    """The segments that the case names, each with its role.
+def assigned_segments(file: CaseFile, ct: Volume | None = None) -> tuple[tuple[Segment, ...], tuple[Notice, ...]]:
+    """The segments that the case names, each with its role, and what is to be told of them.
 
     The labels of a label map exclude each other, so that its liver leaves out the tumours: there they are joined to it, and told.
     """
     if file.segments is None:
         return (), ()
-    found = load_segments(file.segments.path, labels=file.segments.labels)
+    loaded = load_segments(file.segments.path, labels=file.segments.labels, ct=ct)
+    found = loaded.segments
     available = {segment.name: segment for segment in found}
     chosen = []
     for name, role in file.segments.roles.pairs():
@@ -38,19 +39,20 @@ def assigned_segments(file: CaseFile) -> tuple[tuple[Segment, ...], tuple[Notice
             )
         segment = available[name]
         chosen.append(segment.relabelled(name, role, segment.method).require_voxels())
+    told = loaded.notices({segment.name for segment in chosen})
     if file.segments.labels is None:
-        return tuple(chosen), ()
+        return tuple(chosen), told
     livers = [one for one in chosen if one.role is Role.LIVER]
     tumours = (
         [one for one in chosen if one.role is Role.TUMOUR and one.difference(livers[0]).volume_ml > 0] if livers else []
     )
     if not tumours:
-        return tuple(chosen), ()
+        return tuple(chosen), told
     whole = union((livers[0], *tumours), livers[0].name, Role.LIVER)
     text = (
         f"The labels of a label map exclude each other: {len(tumours)} tumours were joined to the liver '{whole.name}'."
     )
-    return tuple(whole if one is livers[0] else one for one in chosen), (Notice("tumours_joined_to_liver", text),)
+    return tuple(whole if one is livers[0] else one for one in chosen), (*told, Notice("tumours_joined_to_liver", text))
 
 
 def with_thresholds(file: CaseFile, segments: tuple[Segment, ...], image: Volume) -> tuple[Segment, ...]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ytterby.dicom.header import Header, first_item, number, text, texts
+from pydicom.dataset import Dataset
+
+from ytterby.dicom.header import Header, first_item, items, number, text, texts
 from ytterby.dicom.nuclide import radionuclide
 
 __all__ = ["SURROGATES", "Y90_HALF_LIFE_SECONDS", "Y90_POSITRON_FRACTION", "Proposal", "kind_of", "propose"]
@@ -47,6 +49,7 @@ _NM_IMAGES = {
     "STATIC": "nm_static",
     "WHOLE BODY": "nm_whole_body",
 }
+_MOST_NAMES = 20
 _SPECT_ROLES = {"99mTc": "maa_spect", "90Y": "y90_spect", "166Ho": "ho166_spect"}
 
 
@@ -94,11 +97,23 @@ def propose(header: Header, kind: str) -> Proposal:
         return Proposal("ct", "CT, no contrast agent stated")
     return {
         "mr": Proposal("diagnostic", "MR"),
-        "seg": Proposal("segmentation", "DICOM segmentation (SEG)"),
-        "rtstruct": Proposal("structure_set", "radiotherapy structure set (RTSTRUCT)"),
+        "seg": Proposal(
+            "segmentation", "DICOM segmentation (SEG)" + _names(dataset, "SegmentSequence", "SegmentLabel")
+        ),
+        "rtstruct": Proposal(
+            "structure_set",
+            "radiotherapy structure set (RTSTRUCT)" + _names(dataset, "StructureSetROISequence", "ROIName"),
+        ),
         "rtdose": Proposal("dose", "radiotherapy dose (RTDOSE)"),
         "sr": Proposal("none", "structured report (SR)"),
     }.get(kind, Proposal("none", f"{text(dataset, 'Modality') or 'an object'} with no use here"))
+
+
+def _names(dataset: Dataset, sequence: str, keyword: str) -> str:
+    """Names of the first segments or regions of interest, after a colon; "" where there are none."""
+    found = [text(item, keyword) or "without a name" for item in items(dataset, sequence)]
+    more = f" and {len(found) - _MOST_NAMES} more" if len(found) > _MOST_NAMES else ""
+    return f": {', '.join(name[:64] for name in found[:_MOST_NAMES])}{more}" if found else ""
 
 
 def _nm(header: Header, kind: str) -> Proposal:

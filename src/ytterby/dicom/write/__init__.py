@@ -1,4 +1,4 @@
-"""Writers of DICOM objects, gathered: CT, NM RECON TOMO and planar NM, PT, SEG, RTDOSE.
+"""Writers of DICOM objects, gathered: CT, NM RECON TOMO and planar NM, PT, SEG, RTSTRUCT, RTDOSE.
 
 The same input gives the same bytes: dates come from the DicomHeader, UIDs from content.
 """
@@ -12,6 +12,7 @@ from ytterby.dicom.write.identity import DicomHeader
 from ytterby.dicom.write.nuclear import write_nm_recon_tomo, write_pet
 from ytterby.dicom.write.planar import write_nm_planar
 from ytterby.dicom.write.segmentation import write_segmentation
+from ytterby.dicom.write.structures import write_structures
 
 __all__ = [
     "DicomHeader",
@@ -22,4 +23,5 @@ __all__ = [
     "write_nm_recon_tomo",
     "write_pet",
     "write_segmentation",
+    "write_structures",
 ]

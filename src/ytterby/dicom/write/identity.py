@@ -23,6 +23,7 @@ __all__ = [
     "frames_of",
     "image_object",
     "save",
+    "treatment_object",
     "volume_frames",
 ]
 
@@ -185,6 +186,20 @@ def image_object(header: DicomHeader, *, sop_class: str, modality: str, series_u
     dataset.SoftwareVersions, dataset.DeviceSerialNumber = __version__, "0"
     if header.simulated:
         dataset.ImageComments = "Simulated image: no patient. Research use only."
+    return dataset
+
+
+def treatment_object(
+    header: DicomHeader, *, sop_class: str, modality: str, series_uid: str, instance_uid: str
+) -> Dataset:
+    """Dataset with the modules of a radiotherapy object that is no image: what only images have is left out."""
+    dataset = image_object(
+        header, sop_class=sop_class, modality=modality, series_uid=series_uid, instance_uid=instance_uid
+    )
+    for keyword in ("BodyPartExamined", "ImageComments", "ContentDate", "ContentTime"):
+        if keyword in dataset:
+            delattr(dataset, keyword)
+    dataset.OperatorsName = ""
     return dataset
 
 

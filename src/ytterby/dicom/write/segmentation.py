@@ -13,30 +13,17 @@ from pydicom.sequence import Sequence as DicomSequence
 from pydicom.uid import ExplicitVRLittleEndian
 
 from ytterby import __version__
-from ytterby.dicom.header import Header, open_header, quiet, text
-from ytterby.dicom.layout.planes import plane_of
+from ytterby.dicom.header import open_header, quiet, text
 from ytterby.dicom.uids import content_uid, digest
 from ytterby.dicom.write.identity import DicomHeader, Frames, decimal, frames_of, save
-from ytterby.errors import GeometryError, SegmentError
-from ytterby.model.segment import Role, Segment
+from ytterby.dicom.write.roles import CODES
+from ytterby.dicom.write.source import shared_frame, uids_by_slice
+from ytterby.errors import SegmentError
+from ytterby.model.segment import Segment
 
 __all__ = ["write_segmentation"]
 
 _CT = "1.2.840.10008.5.1.4.1.1.2"
-# Role -> category and type (SNOMED CT).
-_ORGAN = ("91772007", "Organ")
-_STRUCTURE = ("123037004", "Anatomical Structure")
-_ABNORMAL = ("49755003", "Morphologically Altered Structure")
-_CODES = {
-    Role.LIVER: (_ORGAN, ("10200004", "Liver")),
-    Role.NORMAL_LIVER: (_ORGAN, ("10200004", "Liver")),
-    Role.PERFUSED: (_ORGAN, ("10200004", "Liver")),
-    Role.PERFUSED_NORMAL: (_ORGAN, ("10200004", "Liver")),
-    Role.TUMOUR: (_ABNORMAL, ("108369006", "Neoplasm")),
-    Role.LUNGS: (_ORGAN, ("39607008", "Lung")),
-    Role.OTHER: (_STRUCTURE, ("85756007", "Tissue")),
-}
-_SAME_PLACE_MM = 0.01
 
 
 @quiet()
@@ -58,15 +45,7 @@ def write_segmentation(
     where = str(path)
     if not segments or all(segment.is_empty for segment in segments):
         raise SegmentError("there is no voxel to write", where=where, remedy="give segments that are not empty")
-    first = segments[0]
-    if any(not segment.grid.same_as(first.grid) for segment in segments):
-        raise GeometryError("the segments lie on several grids", where=where, remedy="bring them onto one grid first")
-    references = sorted({segment.frame_of_reference for segment in segments} - {""})
-    if len(references) > 1:
-        raise GeometryError(
-            "the segments lie in several frames of reference", where=where, remedy="write one SEG for each"
-        )
-    frame_of_reference = header.frame_of_reference(references[0] if references else "", where=where)
+    frame_of_reference = shared_frame(segments, header, where=where)
     stacked = [frames_of(np.asarray(segment.mask), segment.grid, where=where) for segment in segments]
     frames = stacked[0]
     # filled[k, s]: whether segment s has a voxel in slice k. Those are the frames, segment by segment.
@@ -104,7 +83,7 @@ def write_segmentation(
 
 
 def _description(number: int, segment: Segment) -> highdicom.seg.SegmentDescription:
-    category, kind = (highdicom.sr.CodedConcept(value, "SCT", meaning) for value, meaning in _CODES[segment.role])
+    category, kind = (highdicom.sr.CodedConcept(value, "SCT", meaning) for value, meaning in CODES[segment.role])
     described = highdicom.seg.SegmentDescription(
         segment_number=number,
         segment_label=segment.name[:64],
@@ -125,7 +104,7 @@ def _source_images(
 ) -> list[Dataset]:
     """One small dataset a slice, which tells highdicom the geometry, and the object that each frame comes from."""
     named = [open_header(file) for file in source]
-    uids = _uids_by_slice(frames, named, frame_of_reference, where=where) if named else {}
+    uids = uids_by_slice(frames, named, frame_of_reference, where=where) if named else {}
     series_uid = text(named[0].dataset, "SeriesInstanceUID") if named else content_uid(header.uid_seed, "no source")
     images = []
     for k in range(frames.grid.shape[2]):
@@ -146,33 +125,6 @@ def _source_images(
         image.ImageOrientationPatient, image.ImagePositionPatient = frames.orientation, frames.position(k)
         images.append(image)
     return images
-
-
-def _uids_by_slice(
-    frames: Frames, headers: Sequence[Header], frame_of_reference: str, *, where: str
-) -> dict[int, tuple[str, str]]:
-    positions = frames.grid.affine[:3, 3] + np.arange(frames.grid.shape[2])[:, None] * frames.grid.affine[:3, 2]
-    found = {}
-    for header in headers:
-        plane = plane_of(header.dataset, header.path.name)
-        distances = np.linalg.norm(positions - plane.position_mm, axis=1)
-        nearest = int(np.argmin(distances))
-        if (
-            distances[nearest] > _SAME_PLACE_MM
-            or plane.size != (frames.grid.shape[1], frames.grid.shape[0])
-            or text(header.dataset, "FrameOfReferenceUID") != frame_of_reference
-        ):
-            raise GeometryError(
-                f"the segments do not lie on the grid of their source ({header.path.name})",
-                where=where,
-                remedy="bring them onto the grid of the source, or leave the source out",
-            )
-        found[nearest] = (header.sop_class, text(header.dataset, "SOPInstanceUID"))
-    if len(found) != frames.grid.shape[2]:
-        raise GeometryError(
-            f"the source has {len(found)} of {frames.grid.shape[2]} slices", where=where, remedy="give the whole series"
-        )
-    return found
 
 
 def _packed(segments: Sequence[tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]]) -> bytes:
