@@ -19,6 +19,8 @@ UNITS = (
     "seconds", "hours", "days", "months", "years",
     # shares
     "fraction", "percent",
+    # along an axis of a grid
+    "slices",
     # on a page
     "points", "pixels", "inches",
 )  # fmt: skip

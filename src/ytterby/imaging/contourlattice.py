@@ -131,13 +131,13 @@ def _even(places_mm: FloatArray, distance_mm: float) -> tuple[float, float]:
     return float(places[0]), distance_mm / 2
 
 
-def extent(contours: LatticeContours, *, ends: float) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Index box (start, stop) of the voxels that contours can hold; ``ends`` is how far they reach beyond a plane, in slices."""
+def extent(contours: LatticeContours, *, ends_slices: float) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Index box (start, stop) of the voxels that contours can hold; ``ends_slices`` is how far they reach beyond a plane."""
     others = [a for a in (2, 1, 0) if a != contours.axis]
     points = np.concatenate(contours.polygons)
     low, high = np.empty(3), np.empty(3)
     low[others], high[others] = points.min(axis=0), points.max(axis=0)
-    low[contours.axis], high[contours.axis] = min(contours.places) - ends, max(contours.places) + ends
+    low[contours.axis], high[contours.axis] = min(contours.places) - ends_slices, max(contours.places) + ends_slices
     start, stop = np.ceil(low - _ROUNDING), np.floor(high + _ROUNDING) + 1
     stop[contours.axis] = np.ceil(high[contours.axis] - _ROUNDING)
     return start.astype(np.int64), stop.astype(np.int64)

@@ -87,8 +87,8 @@ def _toggle(mask: BoolArray, points: FloatArray) -> None:
     mask[first:last, left:right] ^= inside.view(np.bool_)
 
 
-def between(lower: BoolArray, upper: BoolArray, share: float, *, spacing_mm: tuple[float, float]) -> BoolArray:
-    """Shape at ``share`` (0 to 1) of the way from one plane's mask to another's, by their signed distances.
+def between(lower: BoolArray, upper: BoolArray, upper_fraction: float, *, spacing_mm: tuple[float, float]) -> BoolArray:
+    """Shape at ``upper_fraction`` (0 to 1) of the way from one plane's mask to another's, by their signed distances.
 
     Where the two do not meet, little or nothing lies between them.
 
@@ -99,7 +99,9 @@ def between(lower: BoolArray, upper: BoolArray, share: float, *, spacing_mm: tup
         return either
     inner = np.flatnonzero(either.any(axis=1)), np.flatnonzero(either.any(axis=0))
     box = tuple(slice(int(found[0]), int(found[-1]) + 1) for found in inner)
-    distance = (1.0 - share) * _depth_mm(lower[box], spacing_mm) + share * _depth_mm(upper[box], spacing_mm)
+    distance = (1.0 - upper_fraction) * _depth_mm(lower[box], spacing_mm) + upper_fraction * _depth_mm(
+        upper[box], spacing_mm
+    )
     result = np.zeros_like(either)
     result[box] = distance > 0
     return result

@@ -33,7 +33,7 @@ _MOST_COMPARED = 50  # contours of one plane that are compared with each other: 
 class ContourPlane:
     """Polygons (n, 2) of one plane in voxels of the lattice, and the plane's place along the slices, in slices."""
 
-    place: float
+    place_slices: float
     polygons: tuple[FloatArray, ...] = field(repr=False)
 
 
@@ -41,8 +41,8 @@ class ContourPlane:
 class Gap:
     """Two neighbouring planes that lie further apart than usual, in slices; ``is_bridged``: the shape between them was found."""
 
-    lower: float
-    upper: float
+    lower_slices: float
+    upper_slices: float
     is_bridged: bool
 
 
@@ -74,11 +74,15 @@ def grouped_planes(
 
 
 def stacked_mask(
-    planes: Sequence[ContourPlane], shape: tuple[int, int, int], *, distance: float, spacing_mm: tuple[float, float]
+    planes: Sequence[ContourPlane],
+    shape: tuple[int, int, int],
+    *,
+    distance_slices: float,
+    spacing_mm: tuple[float, float],
 ) -> StackedMask:
     """Mask of ``shape`` (slice, row, column) of planes in the order of their places.
 
-    ``distance`` is the usual one between planes, in slices; ``spacing_mm`` that of rows and columns.
+    ``distance_slices`` is the usual one between planes; ``spacing_mm`` that of rows and columns.
 
     Raises
     ------
@@ -93,39 +97,39 @@ def stacked_mask(
     def drawn(plane: int) -> BoolArray:
         return filled(distinct[plane], plane_shape)
 
-    places = np.array([plane.place for plane in planes])
-    half = distance / 2.0
+    places = np.array([plane.place_slices for plane in planes])
+    half = distance_slices / 2.0
     first = max(0, int(np.ceil(places[0] - half - _ROUNDING)))
     last = min(shape[0] - 1, int(np.ceil(places[-1] + half - _ROUNDING)) - 1)
     for k in range(first, last + 1):
         above = int(np.searchsorted(places, k))
         near = min((i for i in (above - 1, above) if 0 <= i < len(places)), key=lambda i: abs(float(places[i]) - k))
-        if abs(places[near] - k) <= _ON_PLANE * distance or not 0 < above < len(places):
+        if abs(places[near] - k) <= _ON_PLANE * distance_slices or not 0 < above < len(places):
             mask[k] = drawn(near)
-        elif places[above] - places[above - 1] <= LARGEST_GAP * distance:
+        elif places[above] - places[above - 1] <= LARGEST_GAP * distance_slices:
             share = float((k - places[above - 1]) / (places[above] - places[above - 1]))
             mask[k] = between(drawn(above - 1), drawn(above), share, spacing_mm=spacing_mm)
         elif -half - _ROUNDING <= k - places[near] < half - _ROUNDING:
             mask[k] = drawn(near)
     gaps = tuple(
-        Gap(float(lower), float(upper), bool(upper - lower <= LARGEST_GAP * distance))
+        Gap(float(lower), float(upper), bool(upper - lower <= LARGEST_GAP * distance_slices))
         for lower, upper in pairwise(places)
-        if upper - lower > _TOLD_GAP * distance
+        if upper - lower > _TOLD_GAP * distance_slices
     )
     repeated = sum(len(plane.polygons) for plane in planes) - sum(len(polygons) for polygons in distinct)
     return StackedMask(mask, gaps, sum(_partly_overlap(polygons, plane_shape) for polygons in distinct), repeated)
 
 
-def planimetric_volume(planes: Sequence[ContourPlane], *, distance: float) -> float:
+def planimetric_volume(planes: Sequence[ContourPlane], *, distance_slices: float) -> float:
     """Volume in voxels by the areas of the contours, each plane as thick as half the way to its neighbours.
 
-    ``distance`` is the usual one between planes, in slices; it stands for neighbours that are missing. Areas come from a raster
+    ``distance_slices`` is the usual one between planes; it stands for neighbours that are missing. Areas come from a raster
     eight times finer than the lattice.
     """
-    places = np.array([plane.place for plane in planes])
+    places = np.array([plane.place_slices for plane in planes])
     gaps = np.diff(places)
-    halves = np.where(gaps <= LARGEST_GAP * distance, gaps, distance) / 2.0
-    thickness = np.concatenate([[distance / 2], halves]) + np.concatenate([halves, [distance / 2]])
+    halves = np.where(gaps <= LARGEST_GAP * distance_slices, gaps, distance_slices) / 2.0
+    thickness = np.concatenate([[distance_slices / 2], halves]) + np.concatenate([halves, [distance_slices / 2]])
     volume = 0.0
     for plane, thick in zip(planes, thickness, strict=True):
         polygons = _distinct(plane.polygons)

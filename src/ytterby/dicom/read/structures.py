@@ -216,7 +216,7 @@ def _on_image(flats: Sequence[_Flat], distances: Sequence[float], reference: Gri
         contours = along_axis(flat.polygons, reference)
         if contours is None:
             return None
-        boxes.append(extent(contours, ends=distance_mm / 2 / _step_mm(reference, contours.axis)))
+        boxes.append(extent(contours, ends_slices=distance_mm / 2 / _step_mm(reference, contours.axis)))
     return extended(reference, boxes)
 
 
@@ -234,7 +234,7 @@ def _segment(flat: _Flat, lattice: Grid, distance_mm: float, frame: str) -> tupl
     others = [a for a in (2, 1, 0) if a != contours.axis]
     shape = (lattice.shape[contours.axis], lattice.shape[others[0]], lattice.shape[others[1]])
     spacing = lattice.spacing_mm[others[0]], lattice.spacing_mm[others[1]]
-    stack = stacked_mask(planes, shape, distance=distance_mm / step_mm, spacing_mm=spacing)
+    stack = stacked_mask(planes, shape, distance_slices=distance_mm / step_mm, spacing_mm=spacing)
     mask = stack.mask.transpose(np.argsort([contours.axis, *others]))
     segment = Segment(flat.region.name, Role.OTHER, mask, lattice, frame_of_reference=frame)
     return segment, _notices(flat, planes, stack, segment, step_mm, distance_mm)
@@ -250,15 +250,15 @@ def _notices(
 ) -> list[tuple[str, Notice]]:
     name, told = flat.region.name, []
     if stack.gaps:
-        widest = max(stack.gaps, key=lambda gap: gap.upper - gap.lower)
+        widest_mm = max(gap.upper_slices - gap.lower_slices for gap in stack.gaps) * step_mm
         bridged = sum(gap.is_bridged for gap in stack.gaps)
         told.append(
             _notice(
                 name,
                 "contour_gaps",
-                f"its planes are {distance_mm:.3g} mm apart, but {len(stack.gaps)} times further, up to "
-                f"{(widest.upper - widest.lower) * step_mm:.3g} mm; {bridged} of these gaps were filled by the shape between "
-                f"their planes, {len(stack.gaps) - bridged} were left open",
+                f"its planes are {distance_mm:.3g} mm apart, but {len(stack.gaps)} times further, up to {widest_mm:.3g} mm; "
+                f"{bridged} of these gaps were filled by the shape between their planes, "
+                f"{len(stack.gaps) - bridged} were left open",
             )
         )
     if stack.partly_overlapping:
@@ -269,7 +269,7 @@ def _notices(
     volume_ml = segment.volume_ml
     largest = max(float(np.prod(np.ptp(np.concatenate(plane.polygons), axis=0))) for plane in planes)
     if largest < _SMALL_VOXELS:
-        expected_ml = planimetric_volume(planes, distance=distance_mm / step_mm) * segment.grid.voxel_volume_ml
+        expected_ml = planimetric_volume(planes, distance_slices=distance_mm / step_mm) * segment.grid.voxel_volume_ml
         if abs(volume_ml - expected_ml) > _TOLD_DIFFERENCE * expected_ml:
             words = f"{expected_ml:.3g} mL by its contours are {volume_ml:.3g} mL on this grid, which is coarse for it"
             told.append(_notice(name, "structure_coarse", words))
