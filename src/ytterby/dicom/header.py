@@ -38,6 +38,7 @@ __all__ = [
     "numbers",
     "open_header",
     "open_object",
+    "open_whole",
     "quiet",
     "text",
     "texts",
@@ -76,6 +77,7 @@ _HEADER_BYTES = 2**15
 
 PHILIPS_PET_TAGS = tuple(0x70530000 + offset for block in range(0x10, 0x20) for offset in (block, block * 256 + 9))
 """Creator and Activity Concentration Scale Factor of the first blocks of Philips' private PET group (7053)."""
+_UNDEFINED_LENGTH = 0xFFFFFFFF
 
 # Only these are read by a scan: the rest (private blocks, icons, overlays) is skipped over and costs no memory.
 _SCANNED = [
@@ -259,6 +261,25 @@ def open_object(path: Path) -> Dataset:
             return dataset
     except DAMAGE as error:
         raise _damaged(path, error) from error
+
+
+def open_whole(path: Path) -> Dataset:
+    """The whole object of one file, whose every element is as long as it says; DicomError when it is not, or damaged.
+
+    A sequence that ends before its stated length would be read in silence, without its last items.
+    """
+    dataset = open_object(path)
+    for tag in list(dataset.keys()):
+        element: Any = dataset.get_item(tag)
+        if not isinstance(element, RawDataElement) or element.length == _UNDEFINED_LENGTH:
+            continue
+        if len(element.value or b"") < element.length:
+            raise DicomError(
+                f"the file ends within element {tag}",
+                where=str(path),
+                remedy="copy or export it again from the archive",
+            )
+    return dataset
 
 
 def _value(dataset: Dataset, keyword: str) -> Any:

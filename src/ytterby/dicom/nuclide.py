@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from ytterby.dicom.header import first_item, number, text
 from ytterby.errors import DicomError
 
-__all__ = ["PHOTOPEAKS_KEV", "Radiopharmaceutical", "radionuclide", "radiopharmaceutical"]
+__all__ = ["PHOTOPEAKS_KEV", "Radiopharmaceutical", "coded_nuclide", "radionuclide", "radiopharmaceutical"]
 
 PHOTOPEAKS_KEV: Mapping[str, tuple[float, ...]] = {
     "99mTc": (140.5,),
@@ -100,15 +100,19 @@ def _nuclide(written: str) -> str:
     return f"{mass}{symbol}" if symbol else ""
 
 
+def coded_nuclide(value: str, meaning: str) -> str:
+    """Radionuclide of a code as the field writes it ("90Y"), else the code's own words; "" where it says nothing."""
+    return _CODES.get(value) or _nuclide(meaning) or meaning
+
+
 def radionuclide(dataset: Dataset) -> str:
     """Radionuclide as the field writes it ("99mTc", "90Y"); else the file's own words; "" where it says nothing."""
     item = first_item(dataset, "RadiopharmaceuticalInformationSequence")
     code = first_item(item, "RadionuclideCodeSequence")
     value, meaning = text(code, "CodeValue"), text(code, "CodeMeaning")
-    if value in _CODES:
-        return _CODES[value]
-    if meaning:
-        return _nuclide(meaning) or meaning
+    coded = coded_nuclide(value, meaning)
+    if coded:
+        return coded
     words = text(item, "Radiopharmaceutical").split()
     return next((found for found in map(_nuclide, words) if found), "")
 

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from ytterby.dicom.header import first_item, text
 from ytterby.errors import CalibrationError, ConfigurationError
 
-__all__ = ["reference_time", "zone_of"]
+__all__ = ["aware_moment", "reference_time", "zone_of"]
 
 _TIME = re.compile(r"^(\d{2}):?(\d{2})?:?(\d{2})?(?:\.(\d{1,6})\d*)?$")
 _DATE = re.compile(r"^(\d{4})\.?(\d{2})\.?(\d{2})$")
@@ -62,6 +62,28 @@ def _aware(moment: datetime, zone: tzinfo | None, *, where: str, field: str) -> 
             remedy="state time_zone in the case or study file, such as Europe/Berlin",
         )
     return moment.replace(tzinfo=zone)
+
+
+def aware_moment(written: str, dataset: Dataset, *, where: str, field: str, time_zone: str | None = None) -> datetime:
+    """Timezone-aware moment of a DICOM date with a time (DT, such as 20240308110000.5+0100).
+
+    The offset comes from the value itself, then TimezoneOffsetFromUTC of ``dataset``, then ``time_zone`` (an IANA name).
+
+    Raises
+    ------
+    CalibrationError
+        It is no moment of at least a date and an hour, or there is no time zone; file and field are named.
+    """
+    match = _DATE_TIME.match(written)
+    moment = _naive(match.group(1), match.group(2)) if match else None
+    if match is None or moment is None:
+        raise CalibrationError(
+            f"{field} is no date with a time: '{written[:40]}'",
+            where=where,
+            remedy="export the report with its moments",
+        )
+    stated = match.group(3) or text(dataset, "TimezoneOffsetFromUTC")
+    return _aware(moment, _offset(stated) or (zone_of(time_zone) if time_zone else None), where=where, field=field)
 
 
 def _moment(dataset: Dataset, stem: str) -> datetime | None:

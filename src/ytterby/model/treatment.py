@@ -9,7 +9,7 @@ from enum import StrEnum
 from ytterby.errors import CalibrationError
 from ytterby.units import fraction, positive
 
-__all__ = ["Device", "LungShunt", "PlanarCounts", "Session", "Vial"]
+__all__ = ["Device", "LungShunt", "PlanarCounts", "Session", "Vial", "require_time_zone"]
 
 
 class Device(StrEnum):
@@ -52,7 +52,7 @@ class Vial:
 
     def __post_init__(self) -> None:
         positive(self.calibrated_activity_gbq, "calibrated_activity_gbq")
-        _aware(self.calibrated_at, "calibrated_at")
+        require_time_zone(self.calibrated_at, "calibrated_at")
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Session:
         positive(self.administered_activity_gbq, f"administered_activity_gbq of session '{self.session_id}'")
         fraction(self.residual_fraction, f"residual_fraction of session '{self.session_id}'")
         fraction(self.lung_shunt_fraction, f"lung_shunt_fraction of session '{self.session_id}'")
-        _aware(self.administered_at, f"administered_at of session '{self.session_id}'")
+        require_time_zone(self.administered_at, f"administered_at of session '{self.session_id}'")
 
     @property
     def net_activity_gbq(self) -> float:
@@ -101,7 +101,8 @@ class Session:
         return self.net_activity_gbq * (1.0 - self.lung_shunt_fraction)
 
 
-def _aware(moment: datetime, name: str) -> None:
+def require_time_zone(moment: datetime, name: str) -> None:
+    """CalibrationError where ``moment``, which is called ``name``, has no time zone."""
     if moment.tzinfo is None or moment.utcoffset() is None:
         raise CalibrationError(
             f"{name} has no time zone: {moment.isoformat()}",

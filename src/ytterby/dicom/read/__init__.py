@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from ytterby.dicom.read.dosereport import read_dose_report
 from ytterby.dicom.read.planar import paired_views, read_view, read_views
+from ytterby.dicom.read.registration import read_registration
 from ytterby.dicom.read.segmentation import read_segments
 from ytterby.dicom.read.structures import read_structures
 from ytterby.dicom.read.volume import read_volume
 
-__all__ = ["paired_views", "read_segments", "read_structures", "read_view", "read_views", "read_volume"]
+__all__ = [
+    "paired_views",
+    "read_dose_report",
+    "read_registration",
+    "read_segments",
+    "read_structures",
+    "read_view",
+    "read_views",
+    "read_volume",
+]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pydicom.dataset import Dataset
 
 from ytterby.dicom.header import Header, first_item, items, number, text, texts
+from ytterby.dicom.layout.content import STRUCTURED_REPORTS
 from ytterby.dicom.nuclide import radionuclide
 
 __all__ = ["SURROGATES", "Y90_HALF_LIFE_SECONDS", "Y90_POSITRON_FRACTION", "Proposal", "kind_of", "propose"]
@@ -31,6 +32,9 @@ _SOP_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.66.7": "seg",
     "1.2.840.10008.5.1.4.1.1.481.3": "rtstruct",
     "1.2.840.10008.5.1.4.1.1.481.2": "rtdose",
+    "1.2.840.10008.5.1.4.1.1.66.1": "reg",
+    "1.2.840.10008.5.1.4.1.1.66.3": "reg",
+    "1.2.840.10008.5.1.4.1.1.104.1": "document",
 }
 _MODALITIES = {
     "NM": "nm",
@@ -41,8 +45,9 @@ _MODALITIES = {
     "RTSTRUCT": "rtstruct",
     "RTDOSE": "rtdose",
     "SR": "sr",
+    "REG": "reg",
+    "DOC": "document",
 }
-_STRUCTURED_REPORTS = "1.2.840.10008.5.1.4.1.1.88."
 _NM_IMAGES = {
     "RECON TOMO": "nm_recon_tomo",
     "TOMO": "nm_tomo",
@@ -62,9 +67,12 @@ class Proposal:
 
 
 def kind_of(header: Header) -> str:
-    """Kind of object: nm_recon_tomo, nm_tomo, nm_static, nm_whole_body, pt, ct, mr, seg, rtstruct, rtdose, sr or other."""
+    """Kind of object.
+
+    nm_recon_tomo, nm_tomo, nm_static, nm_whole_body, pt, ct, mr, seg, rtstruct, rtdose, reg, document, sr or other.
+    """
     sop_class = header.sop_class
-    if sop_class.startswith(_STRUCTURED_REPORTS):
+    if sop_class.startswith(STRUCTURED_REPORTS):
         return "sr"
     # Some archives empty the SOP class when they remove identities; the modality still says what it is.
     kind = (
@@ -106,6 +114,8 @@ def propose(header: Header, kind: str) -> Proposal:
         ),
         "rtdose": Proposal("dose", "radiotherapy dose (RTDOSE)"),
         "sr": Proposal("none", "structured report (SR)"),
+        "document": Proposal("none", "document (encapsulated PDF)"),
+        "reg": Proposal("registration", "spatial registration (REG)"),
     }.get(kind, Proposal("none", f"{text(dataset, 'Modality') or 'an object'} with no use here"))
 
 

@@ -16,6 +16,7 @@ from ytterby.dicom.layout.segmentation import segmentation_grid
 from ytterby.dicom.pixels import rescale_of, stored_pixels
 from ytterby.dicom.series.checks import image_problems, quantity_problems, unit_of
 from ytterby.dicom.series.copies import without_copies
+from ytterby.dicom.series.documents import DESCRIBED, described
 from ytterby.dicom.series.kinds import kind_of, propose
 from ytterby.dicom.series.record import Scan, Series, SkippedFile
 from ytterby.dicom.series.relations import related
@@ -129,6 +130,8 @@ def _series(headers: Sequence[Header]) -> Series:
     problems = [*copies]
     if kind in _IMAGES:
         problems += [*image_problems(headers, kind), *quantity_problems(headers, kind)]
+    if kind in DESCRIBED:
+        proposal, problems = described(headers, kind, proposal)
     grid, notes = _geometry(headers, kind) if kind in _IMAGES else (None, [])
     problems += notes
     paths = [header.path for header in headers]
