@@ -29,7 +29,7 @@ from corpus import originals
 from mutations import MUTATIONS
 
 from ytterby.dicom.header import open_header
-from ytterby.dicom.read import read_segments, read_volume
+from ytterby.dicom.read import read_segments, read_structures, read_views, read_volume
 from ytterby.dicom.series.kinds import kind_of
 from ytterby.errors import InputError
 from ytterby.workflow.inspect import inspect
@@ -42,6 +42,8 @@ READERS: dict[str, Callable[[Path], object]] = {
     "inspect": inspect,
     "read_volume": read_volume,
     "read_segments": read_segments,
+    "read_structures": read_structures,
+    "read_views": read_views,
 }
 
 

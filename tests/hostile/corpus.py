@@ -7,16 +7,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pydicom
+from pydicom.uid import JPEG2000Lossless, RLELossless
 
 from ytterby.dicom.uids import content_uid
 from ytterby.dicom.write import (
     DicomHeader,
     write_ct,
     write_dose,
+    write_nm_planar,
     write_nm_recon_tomo,
     write_pet,
     write_segmentation,
+    write_structures,
 )
+from ytterby.model.planar import PlanarView, ViewDirection
 from ytterby.model.segment import Role, Segment
 from ytterby.model.volume import Grid, Quantity, Volume
 
@@ -38,7 +43,7 @@ HEADER = DicomHeader(
 def originals(folder: Path) -> dict[str, Path]:
     """One valid file of each kind, by name, written below ``folder``."""
     rng = np.random.default_rng(11)
-    grid = Grid.axis_aligned((12, 10, 6), (4.0, 4.0, 3.0))
+    grid = Grid.axis_aligned((40, 36, 6), (4.0, 4.0, 3.0))
 
     def volume(quantity: Quantity, array: np.ndarray) -> Volume:
         return Volume(array, grid, quantity, frame_of_reference=FRAME)
@@ -58,17 +63,46 @@ def originals(folder: Path) -> dict[str, Path]:
         actual_frame_duration_ms=900_000,
     )
     liver = np.zeros(grid.shape, dtype=bool)
-    liver[2:10, 2:8, 1:5] = True
+    liver[5:35, 6:30, 1:5] = True
     tumour = np.zeros(grid.shape, dtype=bool)
-    tumour[4:7, 3:6, 2:4] = True
+    tumour[12:20, 9:16, 2:4] = True
     segments = (
         Segment("Liver", Role.LIVER, liver, grid, frame_of_reference=FRAME),
         Segment("Tumour 1", Role.TUMOUR, tumour, grid, frame_of_reference=FRAME),
     )
+    views = [
+        PlanarView(
+            array=rng.poisson(30, (32, 16)),
+            direction=direction,
+            direction_source="made so",
+            energy_window="Tc-99m",
+            energy_ranges_kev=((126.0, 154.0),),
+            spacing_mm=(4.0, 4.0),
+            duration_seconds=300.0,
+            columns_towards="left" if direction is ViewDirection.ANTERIOR else "right",
+            source="made",
+            frame=number,
+        )
+        for number, direction in enumerate(ViewDirection, start=1)
+    ]
     return {
         "ct": ct[0],
+        "ct_rle": _compressed(ct, folder / "rle", RLELossless),
+        "ct_jpeg_2000": _compressed(ct, folder / "jpeg_2000", JPEG2000Lossless),
         "pt": pet[0],
         "nm_recon_tomo": write_nm_recon_tomo(counts, folder / "nm.dcm", HEADER),
         "rtdose": write_dose(volume(Quantity.DOSE, rng.gamma(2.0, 60.0, grid.shape)), folder / "dose.dcm", HEADER),
         "seg": write_segmentation(segments, folder / "seg.dcm", HEADER),
+        "rtstruct": write_structures(segments, folder / "structures.dcm", HEADER),
+        "nm_whole_body": write_nm_planar(views, folder / "planar.dcm", HEADER),
     }
+
+
+def _compressed(slices: tuple[Path, ...], folder: Path, syntax: pydicom.uid.UID) -> Path:
+    """The slices once more, compressed; the path of the first."""
+    folder.mkdir()
+    for path in slices:
+        dataset = pydicom.dcmread(path)
+        dataset.compress(syntax, generate_instance_uid=False)
+        dataset.save_as(folder / path.name)
+    return folder / slices[0].name

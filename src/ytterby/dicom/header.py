@@ -342,6 +342,12 @@ def texts(dataset: Dataset, keyword: str) -> tuple[str, ...]:
     value = _value(dataset, keyword)
     if value is None:
         return ()
+    if isinstance(value, pydicom.Sequence):
+        raise DicomError(
+            f"{keyword} is a sequence, where a value belongs",
+            where=str(getattr(dataset, "filename", "") or ""),
+            remedy="copy or export it again from the archive",
+        )
     many = value if isinstance(value, (list, tuple)) or hasattr(value, "append") else [value]
     return tuple(stripped for stripped in (str(item).strip(" \0") for item in many) if stripped)
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 
-from ytterby.dicom.header import number, numbers, open_object, quiet
+from ytterby.dicom.header import naming, number, numbers, open_object, quiet
 from ytterby.dicom.layout.frames import chosen_window
 from ytterby.dicom.layout.views import ViewFrame, view_frames
 from ytterby.dicom.nuclide import radionuclide
@@ -59,7 +59,8 @@ def read_views(source: Series | Path | str, *, energy_window: str = "") -> tuple
                 f"{one.reason}: this is no planar image", where=str(one.path), remedy="name a planar image"
             )
         for path in one.files:
-            views += _views_of(open_object(path), path, energy_window)
+            with naming(path):
+                views += _views_of(open_object(path), path, energy_window)
     return tuple(views)
 
 
@@ -81,7 +82,11 @@ def read_view(path: Path, *, frame: int | None = None) -> PlanarView:
     (series,) = scan(path).series
     if series.kind not in PLANAR_KINDS:
         raise DicomError(f"{series.reason}: this is no planar image", where=str(path), remedy="name a planar image")
-    dataset = open_object(path)
+    with naming(path):
+        return _one_view(open_object(path), path, frame)
+
+
+def _one_view(dataset: Dataset, path: Path, frame: int | None) -> PlanarView:
     frames = view_frames(dataset, str(path))
     if frame is None and len(frames) == 1:
         frame = 1
