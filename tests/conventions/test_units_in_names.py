@@ -40,6 +40,7 @@ UNITLESS = {
     "tumour_to_normal": "ratio of two concentrations",
     "tolerance": "relative deviation",
     "factor": "from one unit to another",
+    "decay_ratio": "an activity at one moment over that at another",
     "recovery_coefficient": "the field's own name of a share: measured over true",
     "exponent": "a power",
     # the unit is known, and stands elsewhere

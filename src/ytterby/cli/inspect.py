@@ -104,6 +104,8 @@ def _facts(found: Found) -> list[tuple[str, str]]:
         facts.append(("spacing", f"{spacing} mm, slices run {found.slice_direction}"))
     if found.unit:
         facts.append(("unit", found.unit))
+    if found.radiopharmaceutical is not None and found.radiopharmaceutical.words:
+        facts.append(("given", found.radiopharmaceutical.words))
     if found.total_counts is not None:
         facts.append(("counts", f"{found.total_counts:.15g}"))
     return facts

@@ -69,8 +69,8 @@ class Radiopharmaceutical:
     started_at: str
 
     def record(self) -> dict[str, str | float | None]:
-        """The same as JSON holds it."""
-        return asdict(self)
+        """The same as JSON holds it: what is not stated is None."""
+        return {name: None if value == "" else value for name, value in asdict(self).items()}
 
     @property
     def words(self) -> str:
@@ -81,9 +81,9 @@ class Radiopharmaceutical:
         if self.positron_fraction is not None:
             parts.append(f"positron fraction {self.positron_fraction:.4g}")
         if self.total_activity_gbq is not None:
-            parts.append(f"{self.total_activity_gbq:.4g} GBq given")
+            parts.append(f"{self.total_activity_gbq:.4g} GBq")
         if self.started_at:
-            parts.append(f"given at {self.started_at}")
+            parts.append(f"at {self.started_at}")
         return ", ".join(parts)
 
 

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from ytterby.dicom.header import first_item, text
 from ytterby.errors import CalibrationError, ConfigurationError
 
-__all__ = ["aware_moment", "reference_time", "zone_of"]
+__all__ = ["acquisition_starts", "aware_moment", "reference_time", "zone_of"]
 
 _TIME = re.compile(r"^(\d{2}):?(\d{2})?:?(\d{2})?(?:\.(\d{1,6})\d*)?$")
 _DATE = re.compile(r"^(\d{4})\.?(\d{2})\.?(\d{2})$")
@@ -61,7 +61,14 @@ def _aware(moment: datetime, zone: tzinfo | None, *, where: str, field: str) -> 
             where=where,
             remedy="state time_zone in the case or study file, such as Europe/Berlin",
         )
-    return moment.replace(tzinfo=zone)
+    first, second = moment.replace(tzinfo=zone, fold=0), moment.replace(tzinfo=zone, fold=1)
+    if first.utcoffset() != second.utcoffset():
+        raise CalibrationError(
+            f"{field} {moment.isoformat()} is not one moment in this time zone: the clocks were changed",
+            where=where,
+            remedy=_REMEDY,
+        )
+    return first
 
 
 def aware_moment(written: str, dataset: Dataset, *, where: str, field: str, time_zone: str | None = None) -> datetime:
@@ -87,7 +94,41 @@ def aware_moment(written: str, dataset: Dataset, *, where: str, field: str, time
 
 
 def _moment(dataset: Dataset, stem: str) -> datetime | None:
-    return _naive(text(dataset, f"{stem}Date"), text(dataset, f"{stem}Time"))
+    """Local time of a pair of Date and Time; of an acquisition also from AcquisitionDateTime."""
+    found = _naive(text(dataset, f"{stem}Date"), text(dataset, f"{stem}Time"))
+    if found is None and stem == "Acquisition":
+        match = _DATE_TIME.match(text(dataset, "AcquisitionDateTime"))
+        found = _naive(match.group(1), match.group(2)) if match and not match.group(3) else None
+    return found
+
+
+def _zone(dataset: Dataset, time_zone: str | None) -> tzinfo | None:
+    return _offset(text(dataset, "TimezoneOffsetFromUTC")) or (zone_of(time_zone) if time_zone else None)
+
+
+def acquisition_starts(
+    datasets: Sequence[Dataset], *, where: str, time_zone: str | None = None
+) -> tuple[datetime, ...]:
+    """Start of the acquisition of each slice, timezone-aware; bed positions of one series start one after the other.
+
+    Raises
+    ------
+    CalibrationError
+        AcquisitionDate or AcquisitionTime of a slice is absent or no date, or there is no time zone.
+    ConfigurationError
+        ``time_zone`` is no known name.
+    """
+    starts = []
+    for dataset in datasets:
+        moment = _moment(dataset, "Acquisition")
+        if moment is None:
+            raise CalibrationError(
+                "AcquisitionDate or AcquisitionTime is absent or no date: when a slice was acquired is not known",
+                where=where,
+                remedy="export the series with its dates",
+            )
+        starts.append(_aware(moment, _zone(dataset, time_zone), where=where, field="AcquisitionTime"))
+    return tuple(starts)
 
 
 def reference_time(datasets: Sequence[Dataset], *, where: str, time_zone: str | None = None) -> datetime:
@@ -96,7 +137,11 @@ def reference_time(datasets: Sequence[Dataset], *, where: str, time_zone: str | 
     - START: SeriesDate and SeriesTime where they are not after the first slice's acquisition (a later series time is
       the time of a reprocessing), else the earliest AcquisitionDate and AcquisitionTime.
     - ADMIN: RadiopharmaceuticalStartDateTime.
-    - NONE: AcquisitionDate and AcquisitionTime, which must be one for all slices.
+    - NONE: AcquisitionDate and AcquisitionTime, which must be one for all slices. Values are then means over the frame, which
+      starts at that moment.
+
+    An acquisition may also be dated by AcquisitionDateTime. Dates are taken as they stand: a scan that goes on past midnight
+    has them right.
 
     The offset comes from the value itself, then TimezoneOffsetFromUTC, then ``time_zone`` (an IANA name).
 
@@ -109,14 +154,22 @@ def reference_time(datasets: Sequence[Dataset], *, where: str, time_zone: str | 
     """
     first = datasets[0]
     correction = text(first, "DecayCorrection").upper()
-    zone = _offset(text(first, "TimezoneOffsetFromUTC")) or (zone_of(time_zone) if time_zone else None)
+    zone = _zone(first, time_zone)
     if correction == "ADMIN":
         field = "RadiopharmaceuticalStartDateTime"
-        match = _DATE_TIME.match(text(first_item(first, "RadiopharmaceuticalInformationSequence"), field))
+        item = first_item(first, "RadiopharmaceuticalInformationSequence")
+        match = _DATE_TIME.match(text(item, field))
         moment = _naive(match.group(1), match.group(2)) if match else None
         if match is None or moment is None:
             raise CalibrationError(
-                f"DecayCorrection is ADMIN, and {field} (0018,1078) is absent or no date", where=where, remedy=_REMEDY
+                f"DecayCorrection is ADMIN, and {field} (0018,1078) is absent or no date"
+                + (
+                    "; RadiopharmaceuticalStartTime (0018,1072) alone does not say on which day"
+                    if text(item, "RadiopharmaceuticalStartTime")
+                    else ""
+                ),
+                where=where,
+                remedy=_REMEDY,
             )
         return _aware(moment, _offset(match.group(3) or "") or zone, where=where, field=field)
     if correction not in ("START", "NONE"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -52,6 +52,7 @@ class Case:
     """A patient ready for dosimetry: images with their sessions, segments with their roles, constants.
 
     ``lung_shunt`` is the measured one, where the case says how to measure it, ``planar`` the views it was counted in.
+    ``radiopharmaceuticals`` is what the images' files say of the nuclide and of what was given, by the name of the path.
     ``inputs`` are the files and folders that were read, for the record in run.json.
     """
 
@@ -65,6 +66,7 @@ class Case:
     accuracy: Accuracy = field(default_factory=Accuracy)
     lung_shunt: LungShunt | None = None
     planar: PlanarScan | None = None
+    radiopharmaceuticals: Mapping[str, Mapping[str, str | float | None]] = field(default_factory=dict)
     simulated: bool = False
     notices: tuple[Notice, ...] = ()
     inputs: tuple[Path, ...] = ()
@@ -132,6 +134,7 @@ def _parameters(case: Case) -> dict[str, Any]:
         if accuracy.inputs is None
         else {**asdict(accuracy.inputs), "draws": accuracy.draws, "seed": accuracy.seed},
         "radiobiology": None if case.radiobiology is None else asdict(case.radiobiology),
+        "radiopharmaceutical": {name: dict(stated) for name, stated in case.radiopharmaceuticals.items()},
         "effects": [relation.effect_id for relation in case.effects],
     }
 
@@ -167,7 +170,8 @@ def load_case(path: Path, *, planned: tuple[str, datetime] | None = None) -> Cas
     ``planned`` names a session that is being planned, and when: it is taken as one of 1 GBq, so that doses are per GBq.
     """
     file = read_case(path)
-    images, told = case_images(file)
+    read = case_images(file)
+    images = read.images
     ct = None if file.ct is None else load_volume(file.ct.path, roles=("ct", "diagnostic"))[0]
     segments, of_segments = assigned_segments(file, ct)
     segments = with_thresholds(file, segments, images[0][0])
@@ -190,8 +194,15 @@ def load_case(path: Path, *, planned: tuple[str, datetime] | None = None) -> Cas
         accuracy=stated_accuracy(file.partial_volume, file.uncertainty),
         lung_shunt=lung_shunt,
         planar=planar,
+        radiopharmaceuticals=read.radiopharmaceuticals,
         simulated=file.simulated,
-        notices=(*file.notices, *told, *of_segments, *_vial_notices(sessions), *_shunt_notices(lung_shunt, sessions)),
+        notices=(
+            *file.notices,
+            *read.notices,
+            *of_segments,
+            *_vial_notices(sessions),
+            *_shunt_notices(lung_shunt, sessions),
+        ),
         inputs=(path, *file.input_paths()),
     )
 

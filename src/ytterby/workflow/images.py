@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -16,9 +16,9 @@ from ytterby.model.dose import Notice
 from ytterby.model.treatment import Session
 from ytterby.model.volume import Quantity, Volume
 from ytterby.physics.devices import MICROSPHERES
-from ytterby.workflow.loading import load_volume
+from ytterby.workflow.loading import load_image
 
-__all__ = ["IMAGE_ROLES", "case_images", "imaged_sessions", "stated_unit"]
+__all__ = ["IMAGE_ROLES", "CaseImages", "case_images", "imaged_sessions", "stated_unit"]
 
 IMAGE_ROLES = {
     ImageKind.MAA_SPECT: ("maa_spect", "y90_spect"),
@@ -32,24 +32,38 @@ _SAME_MOMENT_SECONDS = 60.0
 _UNITS = {ImageUnit.COUNTS: Quantity.COUNTS, ImageUnit.BQ_ML: Quantity.CONCENTRATION}
 
 
-def case_images(file: CaseFile) -> tuple[list[tuple[Volume, list[int]]], tuple[Notice, ...]]:
-    """Each image once, with the indices of the sessions that share it; and what the images' files say against them."""
+@dataclass(frozen=True, eq=False)
+class CaseImages:
+    """Each image once, with the indices of the sessions that share it; and what the images' files say.
+
+    ``notices`` is what they say against the images, ``radiopharmaceuticals`` what they say of the nuclide and of what was
+    given, by the name of the path.
+    """
+
+    images: list[tuple[Volume, list[int]]]
+    notices: tuple[Notice, ...]
+    radiopharmaceuticals: dict[str, dict[str, str | float | None]]
+
+
+def case_images(file: CaseFile) -> CaseImages:
+    """The images of a case, read."""
     grouped: dict[Path, tuple[ImageFile, list[int]]] = {}
     for index in range(len(file.sessions)):
         image = file.image_of(index)
         grouped.setdefault(image.path.resolve(), (image, []))[1].append(index)
     images: list[tuple[Volume, list[int]]] = []
     told: list[Notice] = []
+    stated: dict[str, dict[str, str | float | None]] = {}
     for image, sharing in grouped.values():
-        volume, notices = load_volume(
-            image.path, roles=IMAGE_ROLES[image.kind], time_zone=file.time_zone, energy_window=image.energy_window
-        )
+        loaded = load_image(image, roles=IMAGE_ROLES[image.kind], time_zone=file.time_zone)
         volume = stated_unit(
-            volume, image.kind, unit=image.unit, reference_time=image.reference_time, where=image.path.name
+            loaded.volume, image.kind, unit=image.unit, reference_time=image.reference_time, where=image.path.name
         )
         images.append((volume, sharing))
-        told += notices
-    return images, tuple(told)
+        told += loaded.notices
+        if loaded.radiopharmaceutical is not None:
+            stated[image.path.name] = loaded.radiopharmaceutical.record()
+    return CaseImages(images, tuple(told), stated)
 
 
 def stated_unit(

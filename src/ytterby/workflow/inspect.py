@@ -8,6 +8,7 @@ from typing import Any
 
 from ytterby.dicom.header import NOT_DICOM
 from ytterby.dicom.layout.planes import slice_direction
+from ytterby.dicom.nuclide import Radiopharmaceutical
 from ytterby.dicom.series import Scan, Series, SkippedFile, scan, total_counts
 from ytterby.errors import InputError, Problem
 from ytterby.files.interfile import INTERFILE_SUFFIXES, read_interfile
@@ -39,6 +40,7 @@ class Found:
     frame_of_reference: str
     problems: tuple[Problem, ...]
     description: str = ""
+    radiopharmaceutical: Radiopharmaceutical | None = None
     patient_id: str = ""
 
     @property
@@ -65,6 +67,7 @@ class Found:
             "affine_lps": None if self.grid is None else self.grid.affine.tolist(),
             "unit": self.unit,
             "total_counts": int(counts) if counts is not None and counts.is_integer() else counts,
+            "radiopharmaceutical": None if self.radiopharmaceutical is None else self.radiopharmaceutical.record(),
             "frame_of_reference": self.frame_of_reference,
             "problems": [
                 {"level": problem.level, "message": problem.message, "place": problem.place, "remedy": problem.remedy}
@@ -168,6 +171,7 @@ def _series(series: Series) -> Found:
         frame_of_reference=series.frame_of_reference,
         problems=problems,
         description=series.description,
+        radiopharmaceutical=series.radiopharmaceutical,
         patient_id=series.patient_id,
     )
 

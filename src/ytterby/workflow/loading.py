@@ -9,9 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from ytterby.dicom.layout.frames import STATE_WINDOW
-from ytterby.dicom.read import read_segments, read_structures, read_volume
+from ytterby.dicom.nuclide import Radiopharmaceutical
+from ytterby.dicom.read import read_segments, read_structures, read_volume, y90_pet_volume
 from ytterby.dicom.series import Series, scan
+from ytterby.dicom.series.checks import ISOTOPE_REMEDY
 from ytterby.errors import ConfigurationError, DicomError, SegmentError
+from ytterby.files.caseparts import ImageFile
 from ytterby.files.interfile import INTERFILE_SUFFIXES, read_interfile
 from ytterby.files.nifti import read_nifti, read_nifti_segments
 from ytterby.files.nrrd import read_nrrd, read_nrrd_segments
@@ -20,11 +23,33 @@ from ytterby.model.dose import Notice
 from ytterby.model.segment import Segment
 from ytterby.model.volume import Volume
 
-__all__ = ["LoadedSegments", "image_notices", "load_segments", "load_volume", "only_series"]
+__all__ = [
+    "LoadedImage",
+    "LoadedSegments",
+    "image_notices",
+    "load_image",
+    "load_segments",
+    "load_volume",
+    "only_series",
+]
 
 _NIFTI = (".nii", ".nii.gz")
 _NRRD = (".nrrd", ".nhdr")
 _SEGMENTED = ("segmentation", "structure_set")
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedImage:
+    """An image, what its file says against it though it can be read, and what it says of the radiopharmaceutical."""
+
+    volume: Volume
+    notices: tuple[Notice, ...]
+    radiopharmaceutical: Radiopharmaceutical | None = None
+
+    @property
+    def pair(self) -> tuple[Volume, tuple[Notice, ...]]:
+        """The volume with the notices."""
+        return self.volume, self.notices
 
 
 def load_volume(
@@ -49,12 +74,42 @@ def load_volume(
         image = read_interfile(path)
         return image.volume, tuple(Notice("image_problem", str(problem)) for problem in image.problems)
     series = only_series(path, roles)
+    return _of_series(series, time_zone=time_zone, energy_window=energy_window).pair
+
+
+def load_image(image: ImageFile, *, roles: tuple[str, ...], time_zone: str | None = None) -> LoadedImage:
+    """The activity image that a case states, with the energy window and the isotope correction that it asks for.
+
+    Raises
+    ------
+    InputError
+        As ``load_volume``; also a correction of what is no PET in DICOM.
+    """
+    is_file = image.path.is_file() and image.path.name.lower().endswith((*_NIFTI, *_NRRD, *INTERFILE_SUFFIXES))
+    if is_file and image.isotope_correction is not None:
+        raise ConfigurationError(
+            "an isotope correction needs the header of a PET in DICOM",
+            where=f"{image.path.name}, isotope_correction",
+            remedy="name the DICOM series, or take isotope_correction out",
+        )
+    if is_file:
+        return LoadedImage(*load_volume(image.path, roles=roles, time_zone=time_zone))
+    series = only_series(image.path, roles)
+    if image.isotope_correction is None:
+        return _of_series(series, time_zone=time_zone, energy_window=image.energy_window)
+    with_y90 = y90_pet_volume(series, time_zone=time_zone)
+    told = tuple(notice for notice in image_notices(series) if ISOTOPE_REMEDY not in notice.message)
+    done = Notice("isotope_correction", f"{series.path.name}: {with_y90.done}")
+    return LoadedImage(with_y90.volume, (*told, done), series.radiopharmaceutical)
+
+
+def _of_series(series: Series, *, time_zone: str | None, energy_window: str | None) -> LoadedImage:
     volume = read_volume(series, time_zone=time_zone, energy_window=energy_window or "")
     told = image_notices(series)
     if energy_window:
         # Which of several is meant has been said.
         told = tuple(notice for notice in told if STATE_WINDOW not in notice.message)
-    return volume, told
+    return LoadedImage(volume, told, series.radiopharmaceutical)
 
 
 def image_notices(series: Series) -> tuple[Notice, ...]:

@@ -7,6 +7,7 @@ from ytterby.dicom.read.planar import paired_views, read_view, read_views
 from ytterby.dicom.read.registration import read_registration
 from ytterby.dicom.read.segmentation import read_segments
 from ytterby.dicom.read.structures import read_structures
+from ytterby.dicom.read.surrogate import y90_pet_volume
 from ytterby.dicom.read.volume import read_volume
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "read_view",
     "read_views",
     "read_volume",
+    "y90_pet_volume",
 ]

@@ -11,15 +11,15 @@ from pydicom.dataset import Dataset
 
 from ytterby.dicom.header import text
 from ytterby.dicom.layout.nuclear import recon_geometry
+from ytterby.dicom.pet import pet_unit
 from ytterby.dicom.pixels import rescale_of, stored_pixels
 from ytterby.dicom.read.slices import OpenedSlices
 from ytterby.dicom.series import Series
-from ytterby.dicom.series.checks import unit_refusal
 from ytterby.dicom.times import reference_time
 from ytterby.errors import CalibrationError
 from ytterby.model.volume import FloatArray, Quantity, Volume
 
-__all__ = ["pet_volume", "spect_volume"]
+__all__ = ["pet_volume", "sliced", "spect_volume"]
 
 
 def spect_volume(
@@ -64,27 +64,42 @@ def spect_volume(
 
 
 def pet_volume(opened: OpenedSlices, *, time_zone: str | None, require_reference_time: bool) -> Volume:
-    """Activity concentration of a PET in Bq/mL, as float32.
+    """Activity concentration of a PET in Bq/mL, as float32; or the counts of a SPECT that was exported as a PET.
+
+    Counts of a Philips PET become Bq/mL by its Activity Concentration Scale Factor (7053,1009), slice by slice.
 
     Raises
     ------
     CalibrationError
-        Units other than BQML, missing rescale, or no reference time where one is required.
+        The values are no activity, the rescale is missing, or no reference time where one is required.
     GeometryError
         The slices do not lie on one grid.
     DicomError
         The pixels cannot be decoded.
     """
-    for units in sorted({text(dataset, "Units").upper() for dataset in opened.datasets}):
-        refusal = unit_refusal(units)
-        if refusal:
-            raise CalibrationError(
-                f"PET values are not activity concentrations: {refusal}",
-                where=opened.where,
-                remedy="export the series in Bq/mL (Units BQML)",
-            )
+    units = [pet_unit(dataset) for dataset in opened.datasets]
+    refusal = next((unit.refusal for unit in units if unit.refusal), "")
+    if not refusal and len({unit.unit for unit in units}) > 1:
+        refusal = "several Units in one series"
+    if refusal:
+        raise CalibrationError(
+            f"PET values are not activity concentrations: {refusal}",
+            where=opened.where,
+            remedy="export the series in Bq/mL (Units BQML)",
+        )
+    if units[0].unit == "counts":
+        return opened.volume(Quantity.COUNTS)
     moment = _moment(opened.datasets, opened.where, time_zone, required=require_reference_time)
-    return opened.volume(Quantity.CONCENTRATION, reference_time=moment)
+    volume = opened.volume(Quantity.CONCENTRATION, reference_time=moment)
+    if all(unit.factor == 1.0 for unit in units):
+        return volume
+    factors = sliced(opened, [unit.factor for unit in units])
+    return volume.with_array(np.asarray(volume.array * factors, dtype=np.float32))
+
+
+def sliced(opened: OpenedSlices, factors: Sequence[float]) -> FloatArray:
+    """Factors of the files, in the order of the volume's slices, shape (1, 1, k): ready to multiply a volume."""
+    return np.array([factors[index] for index in opened.stacked.order], dtype=np.float64)[None, None, :]
 
 
 def _moment(datasets: Sequence[Dataset], where: str, time_zone: str | None, *, required: bool) -> datetime | None:

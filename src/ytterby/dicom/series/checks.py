@@ -8,19 +8,21 @@ from ytterby.dicom.header import Header, first_item, number, text, texts
 from ytterby.dicom.layout.frames import frame_vectors, window_notes
 from ytterby.dicom.layout.views import ViewFrame, view_frames
 from ytterby.dicom.nuclide import radionuclide
+from ytterby.dicom.pet import is_single_photon, pet_unit
 from ytterby.dicom.pixels import is_hounsfield, pixel_problem, rescale_of, slice_rescale
-from ytterby.dicom.series.kinds import SURROGATES, Y90_HALF_LIFE_SECONDS, Y90_POSITRON_FRACTION
+from ytterby.dicom.series.kinds import SURROGATES, Y90_HALF_LIFE_SECONDS
 from ytterby.dicom.series.values import value_problems
 from ytterby.dicom.times import reference_time
 from ytterby.errors import CalibrationError, DicomError, InputError, Problem
+from ytterby.physics.surrogate import Y90_POSITRON_FRACTION
 
-__all__ = ["image_problems", "quantity_problems", "unit_of", "unit_refusal"]
+__all__ = ["ISOTOPE_REMEDY", "image_problems", "quantity_problems", "unit_of"]
 
 _AGAIN = "export the series again from the archive"
-_WHY_REFUSED = {
-    "GML": "a standardised uptake value (GML) has been divided by the injected activity and the body weight: it is no activity",
-    "CNTS": "counts of a PET (CNTS) need the scanner's own factor to become activity",
-}
+ISOTOPE_REMEDY = (
+    "reconstruct with 90Y, or let activity and decay be redone: image.isotope_correction: y90 in the case file"
+)
+"""What to do where a scanner was set to another nuclide."""
 
 
 def unit_of(header: Header, kind: str) -> str:
@@ -35,15 +37,8 @@ def unit_of(header: Header, kind: str) -> str:
         return scale.unit if scale is not None else "counts"
     if kind == "pt":
         units = text(dataset, "Units").upper()
-        return {"BQML": "bq_ml", "CNTS": "counts"}.get(units, units)
+        return pet_unit(dataset).unit or {"CNTS": "counts"}.get(units, units)
     return ""
-
-
-def unit_refusal(units: str) -> str:
-    """Why PET values in ``units`` cannot be used for dosimetry; "" for BQML."""
-    if units == "BQML":
-        return ""
-    return _WHY_REFUSED.get(units, f"Units is '{units}'" if units else "Units (0054,1001) is absent")
 
 
 def image_problems(headers: Sequence[Header], kind: str) -> list[Problem]:
@@ -164,8 +159,14 @@ def _pt_problems(headers: Sequence[Header]) -> list[Problem]:
     first = headers[0]
     name, dataset = first.path.name, first.dataset
     problems = []
-    units = {text(header.dataset, "Units").upper() for header in headers}
-    refusal = "several Units in one series" if len(units) > 1 else unit_refusal(next(iter(units)))
+    units = [pet_unit(header.dataset) for header in headers]
+    refusal = next((unit.refusal for unit in units if unit.refusal), "")
+    if not refusal and len({unit.unit for unit in units}) > 1:
+        refusal = "several Units in one series"
+    if not refusal and units[0].factor != 1.0:
+        problems.append(Problem("green", f"{units[0].source}: counts become Bq/mL by the scanner's own factor", name))
+    if not refusal and units[0].unit == "counts":
+        return [Problem("green", "a SPECT in counts that was exported as PT, and is read so", name)]
     if refusal:
         problems.append(
             Problem("red", f"{refusal}; refused for dosimetry", name, remedy="export the series in Bq/mL (Units BQML)")
@@ -191,6 +192,8 @@ def _pt_problems(headers: Sequence[Header]) -> list[Problem]:
                     remedy="use the corrected series",
                 )
             )
+    if is_single_photon(dataset):
+        return [*problems, Problem("green", "a SPECT that was exported as PT, and is read so", name)]
     return problems + _isotope_problems(first)
 
 
@@ -216,7 +219,7 @@ def _isotope_problems(header: Header) -> list[Problem]:
                 f"surrogate or other isotope: {', '.join(wrong)}, where 90Y has {Y90_HALF_LIFE_SECONDS / 3600:.4g} h and "
                 f"{Y90_POSITRON_FRACTION:.3g}; activity and decay correction are not those of 90Y",
                 name,
-                remedy="reconstruct with 90Y, or correct activity and decay for the isotope that the scanner was set to",
+                remedy=ISOTOPE_REMEDY,
             )
         ]
     if not nuclide and half_life is None:

@@ -9,13 +9,13 @@ from pydicom.dataset import Dataset
 from ytterby.dicom.header import Header, first_item, items, number, text, texts
 from ytterby.dicom.layout.content import STRUCTURED_REPORTS
 from ytterby.dicom.nuclide import radionuclide
+from ytterby.dicom.pet import is_single_photon
+from ytterby.physics.nuclides import Y90
 
-__all__ = ["SURROGATES", "Y90_HALF_LIFE_SECONDS", "Y90_POSITRON_FRACTION", "Proposal", "kind_of", "propose"]
+__all__ = ["SURROGATES", "Y90_HALF_LIFE_SECONDS", "Proposal", "kind_of", "propose"]
 
-Y90_HALF_LIFE_SECONDS = 64.1 * 3600.0
+Y90_HALF_LIFE_SECONDS = Y90.half_life_hours * 3600.0
 """Half-life of 90Y; files are compared with it within 1 %."""
-Y90_POSITRON_FRACTION = 31.86e-6
-"""Positrons a decay of 90Y, Selwyn et al. 2007 (10.1016/j.apradiso.2006.08.009); files are compared with it within 10 %."""
 SURROGATES = ("86Y", "89Zr", "68Ge", "22Na")
 """Nuclides that scanners without 90Y in their list are set to instead."""
 
@@ -140,6 +140,8 @@ def _nm(header: Header, kind: str) -> Proposal:
 def _pt(header: Header) -> Proposal:
     nuclide = radionuclide(header.dataset)
     said = f"PT, {nuclide or 'radionuclide not stated'}, units {text(header.dataset, 'Units') or 'not stated'}"
+    if is_single_photon(header.dataset):
+        return Proposal(_SPECT_ROLES.get(nuclide, "none"), f"{said}: a SPECT that was exported as PT")
     if nuclide in ("90Y", *SURROGATES, ""):
         return Proposal("y90_pet", said)
     half_life = number(first_item(header.dataset, "RadiopharmaceuticalInformationSequence"), "RadionuclideHalfLife")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ytterby.dicom.nuclide import Radiopharmaceutical
 from ytterby.errors import Problem
 from ytterby.model.volume import Grid
 
@@ -25,7 +26,7 @@ class Series:
 
     ``path`` is its file, or the folder that holds its ``files``. ``unit`` is counts, bq_ml, HU, Gy, the file's own word, or "".
     ``shape`` (i, j, k), ``spacing_mm`` and ``grid`` are None where the geometry is not known. ``total_counts`` stays
-    None in a scan: the function of that name reads the pixels.
+    None in a scan: the function of that name reads the pixels. ``radiopharmaceutical`` is what an NM or PT object says of it.
     """
 
     path: Path
@@ -45,6 +46,7 @@ class Series:
     patient_id: str = ""
     study_uid: str = ""
     grid: Grid | None = field(default=None, repr=False)
+    radiopharmaceutical: Radiopharmaceutical | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

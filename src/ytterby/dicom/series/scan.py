@@ -13,6 +13,7 @@ from ytterby.dicom.layout.dose import dose_grid
 from ytterby.dicom.layout.nuclear import recon_geometry
 from ytterby.dicom.layout.planes import Stack, plane_of, stack
 from ytterby.dicom.layout.segmentation import segmentation_grid
+from ytterby.dicom.nuclide import radiopharmaceutical
 from ytterby.dicom.pixels import rescale_of, stored_pixels
 from ytterby.dicom.series.checks import image_problems, quantity_problems, unit_of
 from ytterby.dicom.series.copies import without_copies
@@ -154,6 +155,7 @@ def _series(headers: Sequence[Header]) -> Series:
         patient_id=text(dataset, "PatientID"),
         study_uid=text(dataset, "StudyInstanceUID"),
         grid=grid,
+        radiopharmaceutical=radiopharmaceutical(dataset) if kind == "pt" or kind.startswith("nm_") else None,
     )
 
 
