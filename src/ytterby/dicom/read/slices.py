@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
-import numpy.typing as npt
 from pydicom.dataset import Dataset
 
 from ytterby.dicom.header import Header, number, open_header, text
 from ytterby.dicom.layout.planes import Stack, plane_of, stack
 from ytterby.dicom.padding import padding_of, without_padding
 from ytterby.dicom.pixels import MAX_PIXELS, read_patterns, slice_rescale, stored_values
+from ytterby.dicom.read.samples import narrowed, rescale, sample_type
 from ytterby.dicom.series import Series
 from ytterby.errors import CalibrationError, DicomError, GeometryError
 from ytterby.model.volume import FloatArray, Quantity, Volume
 
-__all__ = ["OpenedSlices", "open_slices", "rescale"]
+__all__ = ["OpenedSlices", "open_slices"]
 
-_INT16 = np.iinfo(np.int16)
 _AGAIN = "export the series again from the archive"
 
 
@@ -64,17 +62,15 @@ class OpenedSlices:
             )
         factors = [self._factors(dataset, name) for dataset, name in zip(self.datasets, self.names, strict=True)]
         columns, rows, count = self.stacked.grid.shape
-        array = np.empty((count, rows, columns), dtype=_sample_type(self.datasets, factors, quantity))
+        array = np.empty((count, rows, columns), dtype=sample_type(self.datasets, factors, quantity))
         for k, index in enumerate(self.stacked.order):
             patterns, pixels = read_patterns(self.headers[index])
             stored = stored_values(patterns, pixels)
             rescale(stored[0], *factors[index], out=array[k])
             if quantity is Quantity.HU:
                 without_padding(array[k : k + 1], padding_of(patterns, stored, pixels, self.datasets[index]))
-        if array.dtype == np.int32 and array.min() >= _INT16.min and array.max() <= _INT16.max:
-            array = array.astype(np.int16)
         return Volume(
-            cast(FloatArray, array.transpose(2, 1, 0)),
+            cast(FloatArray, narrowed(array).transpose(2, 1, 0)),
             self.stacked.grid,
             quantity,
             frame_of_reference=text(self.datasets[0], "FrameOfReferenceUID"),
@@ -120,52 +116,3 @@ def open_slices(series: Series) -> OpenedSlices:
     if len({text(dataset, "FrameOfReferenceUID") for dataset in datasets}) > 1:
         raise GeometryError("several frames of reference in one series", where=where, remedy=_AGAIN)
     return OpenedSlices(series, headers, stacked)
-
-
-def rescale(stored: npt.NDArray[Any], slope: float, intercept: float, *, out: npt.NDArray[Any]) -> None:
-    """Write slope * stored + intercept into ``out``; for integers the caller has seen that the result fits.
-
-    In integers that wrap, a sum is exact whenever its result fits, whatever passes by on the way.
-    """
-    if out.dtype.kind != "i":
-        out[...] = stored * np.float64(slope) + np.float64(intercept)
-        return
-    # One pass: the same bits, taken with a sign.
-    same = stored.view(out.dtype) if stored.dtype.itemsize == out.dtype.itemsize else stored.astype(out.dtype)
-    if slope == 1.0:
-        np.add(same, out.dtype.type(_wrapped(intercept, out.dtype)), out=out)
-    else:
-        np.multiply(same, out.dtype.type(_wrapped(slope, out.dtype)), out=out)
-        out += out.dtype.type(_wrapped(intercept, out.dtype))
-
-
-def _wrapped(value: float, dtype: np.dtype[Any]) -> int:
-    bits = 8 * dtype.itemsize
-    whole = int(value) % (1 << bits)
-    return whole - (1 << bits) if whole >= 1 << (bits - 1) else whole
-
-
-def _whole(value: float) -> bool:
-    return value == int(value)
-
-
-def _stored_range(datasets: Sequence[Dataset]) -> Iterator[tuple[int, int]]:
-    for dataset in datasets:
-        bits = int(number(dataset, "BitsStored") or number(dataset, "BitsAllocated") or 16)
-        signed = number(dataset, "PixelRepresentation") == 1
-        yield (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
-
-
-def _sample_type(
-    datasets: Sequence[Dataset], factors: Sequence[tuple[float, float]], quantity: Quantity
-) -> type[np.generic]:
-    if quantity is Quantity.CONCENTRATION or not all(_whole(a) and _whole(b) for a, b in factors):
-        return np.float32
-    ends = [
-        end * slope + intercept
-        for (low, high), (slope, intercept) in zip(_stored_range(datasets), factors, strict=True)
-        for end in (low, high)
-    ]
-    if min(ends) >= _INT16.min and max(ends) <= _INT16.max:
-        return np.int16
-    return np.int32 if max(map(abs, ends)) < 2**31 else np.float32

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ytterby.dicom.header import naming, open_object, quiet
+from ytterby.dicom.header import naming, open_header, open_object, quiet
+from ytterby.dicom.layout.enhanced import is_enhanced
 from ytterby.dicom.pixels import is_hounsfield
 from ytterby.dicom.read.dose import dose_volume
+from ytterby.dicom.read.enhanced import enhanced_volume
 from ytterby.dicom.read.nuclear import pet_volume, spect_volume
 from ytterby.dicom.read.slices import open_slices
 from ytterby.dicom.series import Scan, Series, scan
@@ -27,6 +29,7 @@ def read_volume(
     time_zone: str | None = None,
     require_reference_time: bool = False,
     energy_window: str = "",
+    part: str = "",
 ) -> Volume:
     """Volume of a series, or of the one image series at a path (file or folder).
 
@@ -38,6 +41,7 @@ def read_volume(
     ``time_zone`` (IANA name) serves dates without an offset from UTC. Activity concentrations get their reference time; where it
     cannot be known it is None, or CalibrationError with ``require_reference_time``. ``energy_window`` (name or number) says
     which volume of an NM RECON TOMO of several is read; without it, the one whose window holds the nuclide's photopeak is.
+    ``part`` says which volume of an enhanced multi-frame object of several is read, in the words of ``Series.part``.
 
     Raises
     ------
@@ -50,7 +54,7 @@ def read_volume(
     """
     if time_zone:
         zone_of(time_zone)
-    series = source if isinstance(source, Series) else _only_series(Path(source))
+    series = source if isinstance(source, Series) else _only_series(Path(source), part)
     if series.kind not in READABLE:
         raise DicomError(
             f"{series.reason}: this is no volume that can be read",
@@ -61,14 +65,15 @@ def read_volume(
         return _read(series, time_zone, require_reference_time, energy_window)
 
 
-def _only_series(path: Path) -> Series:
+def _only_series(path: Path, part: str) -> Series:
     found: Scan = scan(path)
-    images = [series for series in found.series if series.kind in READABLE]
+    images = [series for series in found.series if series.kind in READABLE and part in ("", series.part)]
     if len(images) == 1:
         return images[0]
     if images:
         names = "; ".join(f"{series.reason} ({series.description or series.uid})" for series in images[:6])
-        raise DicomError(f"{len(images)} image series here: {names}", where=str(path), remedy="name the folder of one")
+        remedy = "name the volume (part) that is meant" if images[0].part else "name the folder of one"
+        raise DicomError(f"{len(images)} image series here: {names}", where=str(path), remedy=remedy)
     seen = "; ".join(series.reason for series in found.series[:6]) or "no DICOM object"
     why = f" ({found.skipped[0].path.name}: {found.skipped[0].reason})" if found.skipped else ""
     raise DicomError(f"no image series here, but {seen}{why}", where=str(path), remedy="name an image series")
@@ -92,6 +97,10 @@ def _read(series: Series, time_zone: str | None, require_reference_time: bool, e
             require_reference_time=require_reference_time,
             energy_window=energy_window,
         )
+    if len(series.files) == 1:
+        header = open_header(series.files[0])
+        if is_enhanced(header.dataset):
+            return enhanced_volume(series, header, time_zone=time_zone, require_reference_time=require_reference_time)
     opened = open_slices(series)
     if series.kind == "pt":
         return pet_volume(opened, time_zone=time_zone, require_reference_time=require_reference_time)

@@ -27,6 +27,7 @@ class Series:
     ``path`` is its file, or the folder that holds its ``files``. ``unit`` is counts, bq_ml, HU, Gy, the file's own word, or "".
     ``shape`` (i, j, k), ``spacing_mm`` and ``grid`` are None where the geometry is not known. ``total_counts`` stays
     None in a scan: the function of that name reads the pixels. ``radiopharmaceutical`` is what an NM or PT object says of it.
+    ``part`` says which volume of an enhanced multi-frame object it is, where there are several.
     """
 
     path: Path
@@ -47,6 +48,7 @@ class Series:
     study_uid: str = ""
     grid: Grid | None = field(default=None, repr=False)
     radiopharmaceutical: Radiopharmaceutical | None = field(default=None, repr=False)
+    part: str = ""
 
 
 @dataclass(frozen=True)

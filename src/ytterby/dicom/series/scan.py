@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from ytterby.dicom.header import Header, naming, number, numbers, open_header, open_object, quiet, text
+from ytterby.dicom.layout.classic import classic_datasets
 from ytterby.dicom.layout.dose import dose_grid
+from ytterby.dicom.layout.enhanced import frame_groups, is_enhanced
 from ytterby.dicom.layout.nuclear import recon_geometry
-from ytterby.dicom.layout.planes import Stack, plane_of, stack
+from ytterby.dicom.layout.planes import plane_of, stack
 from ytterby.dicom.layout.segmentation import segmentation_grid
 from ytterby.dicom.nuclide import radiopharmaceutical
 from ytterby.dicom.pixels import rescale_of, stored_pixels
 from ytterby.dicom.series.checks import image_problems, quantity_problems, unit_of
 from ytterby.dicom.series.copies import without_copies
 from ytterby.dicom.series.documents import DESCRIBED, described
-from ytterby.dicom.series.kinds import kind_of, propose
+from ytterby.dicom.series.kinds import Proposal, kind_of, propose
 from ytterby.dicom.series.record import Scan, Series, SkippedFile
 from ytterby.dicom.series.relations import related
+from ytterby.dicom.series.stacked import stack_notes
 from ytterby.errors import DicomError, GeometryError, InputError, Problem
 from ytterby.model.volume import Grid
 
@@ -53,7 +57,7 @@ def scan(path: Path | str) -> Scan:
     if not path.is_dir():
         header = open_header(path)
         with naming(path):
-            return Scan((_series([header]),), ())
+            return Scan(tuple(_all_series([header])), ())
     headers: dict[tuple[str, ...], list[Header]] = {}
     skipped: list[SkippedFile] = []
     for file, reason in _files(path):
@@ -68,12 +72,13 @@ def scan(path: Path | str) -> Scan:
             headers.setdefault(key, []).append(header)
         except DicomError as error:
             skipped.append(SkippedFile(file, error.what))
-    series = []
+    series: list[Series] = []
     for group in headers.values():
         try:
-            series.append(_series(group))
+            series += _all_series(group)
         except InputError as error:
             skipped += [SkippedFile(header.path, error.what) for header in group]
+    # Volumes of one object stay in the order of their frames.
     series.sort(key=lambda one: (str(one.path), one.uid, one.kind))
     return Scan(related(series), tuple(skipped))
 
@@ -121,20 +126,63 @@ def _reason_to_skip(entry: os.DirEntry[str], file: Path, inside: Path) -> str:
         return "a link that leads nowhere"
 
 
-def _series(headers: Sequence[Header]) -> Series:
+def _all_series(headers: Sequence[Header]) -> list[Series]:
+    """One series of the files, and one of each volume in the enhanced images among them."""
     kind = kind_of(headers[0])
     in_order = sorted(headers, key=lambda header: str(header.path))
-    headers, copies = without_copies(in_order, slices=kind in _STACKED) if kind in _IMAGES else (in_order, [])
+    enhanced = [header for header in in_order if kind in _STACKED and is_enhanced(header.dataset)]
+    others = in_order if not enhanced else [header for header in in_order if not is_enhanced(header.dataset)]
+    found = [_series(others, kind)] if others else []
+    kept, copies = without_copies(enhanced, slices=False)
+    for header in kept:
+        found += _enhanced(header, kind, copies)
+        copies = []
+    return found
+
+
+def _series(headers: Sequence[Header], kind: str) -> Series:
+    if kind in DESCRIBED:
+        proposal, problems = described(headers, kind, propose(headers[0], kind))
+        return _record(headers, kind, None, problems, proposal=proposal)
+    if kind not in _IMAGES:
+        return _record(headers, kind, None, [])
+    headers, problems = without_copies(headers, slices=kind in _STACKED)
+    problems += [*image_problems(headers, kind), *quantity_problems(headers, kind)]
+    grid, notes = _geometry(headers, kind)
+    return _record(headers, kind, grid, [*problems, *notes])
+
+
+def _enhanced(header: Header, kind: str, problems: Sequence[Problem]) -> list[Series]:
+    name = header.path.name
+    try:
+        flat = [replace(header, dataset=dataset) for dataset in classic_datasets(header.dataset, kind)]
+        groups = frame_groups(header.dataset, name)
+        problems = [*problems, *image_problems(flat[:1], kind), *quantity_problems(flat, kind)]
+    except InputError as error:
+        return [_record([header], kind, None, [*problems, Problem("red", error.what, name, remedy=error.remedy)])]
+    found = []
+    for group in groups:
+        try:
+            stacked = stack(group.planes)
+            grid, notes = stacked.grid, stack_notes(flat[0].dataset, name, stacked)
+        except InputError as error:
+            grid, notes = None, [Problem("red", error.what, name, remedy=error.remedy)]
+        found.append(_record(flat[:1], kind, grid, [*problems, *notes], part=group.label))
+    return found
+
+
+def _record(
+    headers: Sequence[Header],
+    kind: str,
+    grid: Grid | None,
+    problems: Sequence[Problem],
+    *,
+    part: str = "",
+    proposal: Proposal | None = None,
+) -> Series:
     first = headers[0]
     dataset = first.dataset
-    proposal = propose(first, kind)
-    problems = [*copies]
-    if kind in _IMAGES:
-        problems += [*image_problems(headers, kind), *quantity_problems(headers, kind)]
-    if kind in DESCRIBED:
-        proposal, problems = described(headers, kind, proposal)
-    grid, notes = _geometry(headers, kind) if kind in _IMAGES else (None, [])
-    problems += notes
+    proposal = proposal or propose(first, kind)
     paths = [header.path for header in headers]
     order = {"red": 0, "amber": 1, "green": 2}
     return Series(
@@ -143,7 +191,7 @@ def _series(headers: Sequence[Header]) -> Series:
         modality=text(dataset, "Modality"),
         kind=kind,
         role=proposal.role,
-        reason=proposal.reason,
+        reason=f"{proposal.reason}, {part}" if part else proposal.reason,
         files=tuple(paths),
         shape=grid.shape if grid is not None else _flat_shape(first, kind),
         spacing_mm=grid.spacing_mm if grid is not None else None,
@@ -156,6 +204,7 @@ def _series(headers: Sequence[Header]) -> Series:
         study_uid=text(dataset, "StudyInstanceUID"),
         grid=grid,
         radiopharmaceutical=radiopharmaceutical(dataset) if kind == "pt" or kind.startswith("nm_") else None,
+        part=part,
     )
 
 
@@ -170,13 +219,9 @@ def _geometry(headers: Sequence[Header], kind: str) -> tuple[Grid | None, list[P
     first = headers[0]
     name = first.path.name
     try:
-        if kind in _STACKED and number(first.dataset, "NumberOfFrames") in (None, 1.0):
-            stacked = stack([plane_of(header.dataset, header.path.name) for header in headers])
-            return stacked.grid, _stack_notes(first, stacked)
         if kind in _STACKED:
-            raise DicomError(
-                "enhanced multi-frame images are not read yet", remedy="export it as classic single slices"
-            )
+            stacked = stack([plane_of(header.dataset, header.path.name) for header in headers])
+            return stacked.grid, stack_notes(first.dataset, name, stacked)
         readers = {"nm_recon_tomo": lambda: recon_geometry(first.dataset, name)[0]}
         readers["rtdose"] = lambda: dose_grid(first.dataset, name)
         readers["seg"] = lambda: segmentation_grid(first.dataset, name).grid
@@ -187,43 +232,6 @@ def _geometry(headers: Sequence[Header], kind: str) -> tuple[Grid | None, list[P
         return readers[kind](), _frame_notes(first, kind)
     except InputError as error:
         return None, [Problem("red", error.what, error.where, remedy=error.remedy)]
-
-
-def _stack_notes(header: Header, stacked: Stack) -> list[Problem]:
-    notes = []
-    name, spacing = header.path.name, stacked.grid.spacing_mm[2]
-    thickness = number(header.dataset, "SliceThickness")
-    if thickness is not None and abs(thickness - spacing) > 0.01 * spacing:
-        overlap = ": slices overlap" if thickness > spacing else ""
-        notes.append(
-            Problem(
-                "green",
-                f"slices are {spacing:.4g} mm apart by their positions, which is taken; SliceThickness says "
-                f"{thickness:.4g} mm{overlap}",
-                name,
-            )
-        )
-    if stacked.stray_mm:
-        notes.append(
-            Problem(
-                "amber",
-                f"the slices are not quite even: they lie up to {stacked.stray_mm:.3g} mm from where they are read, "
-                f"{spacing:.4g} mm apart",
-                name,
-                remedy="reconstruct or export the series with one spacing",
-            )
-        )
-    if stacked.tilt_degrees:
-        notes.append(
-            Problem(
-                "amber",
-                f"the slices are tilted by {stacked.tilt_degrees:.3g} degrees against their row (gantry tilt): "
-                "voxels are slanted",
-                name,
-                remedy="resample to an upright grid before exporting results",
-            )
-        )
-    return notes
 
 
 def _frame_notes(header: Header, kind: str) -> list[Problem]:
