@@ -53,7 +53,8 @@ def _whole(value: float) -> bool:
 
 def _stored_range(datasets: Sequence[Dataset]) -> Iterator[tuple[int, int]]:
     for dataset in datasets:
-        bits = int(number(dataset, "BitsStored") or number(dataset, "BitsAllocated") or 16)
+        # What makes no sense is told when the pixels are read.
+        bits = int(min(max(number(dataset, "BitsStored") or number(dataset, "BitsAllocated") or 16, 1), 32))
         signed = number(dataset, "PixelRepresentation") == 1
         yield (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
 
