@@ -13,10 +13,10 @@ from ytterby.dicom.layout.classic import Factors, classic_datasets, frame_factor
 from ytterby.dicom.layout.enhanced import FrameGroup, FunctionalGroups, frame_groups
 from ytterby.dicom.layout.planes import stack
 from ytterby.dicom.padding import padding_of, without_padding
+from ytterby.dicom.pet import pet_unit
 from ytterby.dicom.pixels import is_hounsfield, read_patterns, stored_values
 from ytterby.dicom.read.samples import narrowed, rescale, sample_type
 from ytterby.dicom.series import Series
-from ytterby.dicom.series.checks import unit_refusal
 from ytterby.dicom.times import reference_time
 from ytterby.errors import CalibrationError, DicomError
 from ytterby.model.volume import FloatArray, Quantity, Volume
@@ -45,10 +45,11 @@ def enhanced_volume(series: Series, header: Header, *, time_zone: str | None, re
     if series.kind == "ct" and is_hounsfield(flat[0]):
         quantity = Quantity.HU
     elif series.kind == "pt":
-        refusal = unit_refusal(text(flat[0], "Units").upper())
-        if refusal:
+        unit = pet_unit(flat[0])
+        if unit.unit != "bq_ml" or unit.factor != 1.0:
+            reason = unit.refusal or f"{unit.source}, which is read of single slices alone"
             raise CalibrationError(
-                f"PET values are not activity concentrations: {refusal}",
+                f"PET values are not activity concentrations: {reason}",
                 where=where,
                 remedy="export the series in Bq/mL",
             )
