@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import ytterby
-from ytterby.cli import analyse, calc, case, demo, inspect, plan, study, tables, verify, virtual
+from ytterby.cli import analyse, calc, case, deidentify, demo, inspect, plan, study, tables, verify, virtual
 from ytterby.cli.boundary import Boundary
 
 __all__ = ["app", "run"]
@@ -43,6 +43,7 @@ def _root(
 
 demo.register(app)
 inspect.register(app)
+deidentify.register(app)
 app.add_typer(case.app, name="case")
 plan.register(app)
 verify.register(app)

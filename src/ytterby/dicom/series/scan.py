@@ -28,7 +28,7 @@ from ytterby.dicom.series.stacked import stack_notes
 from ytterby.errors import DicomError, GeometryError, InputError, Problem
 from ytterby.model.volume import Grid
 
-__all__ = ["MAX_DEPTH", "MAX_FILES", "scan", "total_counts"]
+__all__ = ["MAX_DEPTH", "MAX_FILES", "files_below", "scan", "total_counts"]
 
 MAX_FILES = 200_000
 """A scan stops with DicomError beyond this many files: somebody has named a whole disk."""
@@ -60,7 +60,7 @@ def scan(path: Path | str) -> Scan:
             return Scan(tuple(_all_series([header])), ())
     headers: dict[tuple[str, ...], list[Header]] = {}
     skipped: list[SkippedFile] = []
-    for file, reason in _files(path):
+    for file, reason in files_below(path):
         if reason:
             skipped.append(SkippedFile(file, reason))
             continue
@@ -83,8 +83,14 @@ def scan(path: Path | str) -> Scan:
     return Scan(related(series), tuple(skipped))
 
 
-def _files(root: Path) -> Iterator[tuple[Path, str]]:
-    """Files below a folder in sorted order, each with the reason to skip it ("" for none)."""
+def files_below(root: Path) -> Iterator[tuple[Path, str]]:
+    """Files below a folder in sorted order, each with the reason to skip it ("" for none).
+
+    Raises
+    ------
+    DicomError
+        There are more than ``MAX_FILES``.
+    """
     inside = root.resolve()
     folders = [(root, 0)]
     seen = 0
