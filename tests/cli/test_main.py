@@ -20,7 +20,19 @@ def ytterby(*words: str | Path) -> subprocess.CompletedProcess[str]:
 def test_version_and_help() -> None:
     assert ytterby("--version").stdout.startswith("ytterby 0.")
     shown = ytterby("--help").stdout
-    for command in ("demo", "inspect", "case", "plan", "verify", "study", "analyse", "calc", "virtual", "tables", "deidentify"):
+    for command in (
+        "demo",
+        "inspect",
+        "case",
+        "plan",
+        "verify",
+        "study",
+        "analyse",
+        "calc",
+        "virtual",
+        "tables",
+        "deidentify",
+    ):
         assert command in shown
 
 

@@ -36,7 +36,6 @@ __all__ = [
     "naming",
     "number",
     "numbers",
-    "open_attributes",
     "open_header",
     "open_object",
     "open_whole",
@@ -282,17 +281,6 @@ def open_whole(path: Path) -> Dataset:
                 remedy="copy or export it again from the archive",
             )
     return dataset
-
-
-def open_attributes(path: Path) -> Dataset:
-    """All of one file's object but its pixels; DicomError when it is no DICOM file, or damaged."""
-    try:
-        with naming(path):
-            with _opened(path) as stream:
-                _checked_start(path, stream)
-            return pydicom.dcmread(path, stop_before_pixels=True)
-    except DAMAGE as error:
-        raise _damaged(path, error) from error
 
 
 def _value(dataset: Dataset, keyword: str) -> Any:

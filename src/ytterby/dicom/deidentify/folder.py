@@ -21,7 +21,7 @@ from ytterby.dicom.deidentify.profile import Choices
 from ytterby.dicom.deidentify.pseudonyms import pseudonyms
 from ytterby.dicom.deidentify.report import LeftOut, Record, write_report
 from ytterby.dicom.deidentify.secret import Secret
-from ytterby.dicom.header import DAMAGE, NOT_DICOM, number, open_attributes, open_whole, quiet, text
+from ytterby.dicom.header import DAMAGE, NOT_DICOM, number, open_object, open_whole, quiet, text
 from ytterby.dicom.series.scan import files_below
 from ytterby.errors import ConfigurationError, DicomError
 
@@ -44,9 +44,9 @@ class _Original:
     """A file to be cleaned, with what its place in the new folder follows from."""
 
     patient: str
-    series_number: float
+    series_number: int
     series: str
-    instance_number: float
+    instance_number: int
     path: Path
     number: int
 
@@ -158,7 +158,7 @@ class _Refused(DicomError):  # noqa: N818 - nothing is wrong with the file
 
 
 def _looked_at(path: Path, index: int, choices: Choices, identity: Identity) -> _Original:
-    dataset = open_attributes(path)
+    dataset = open_object(path)
     with _told_as_damage(path):
         # Also of objects that are left out: they may name the patient of the others in full.
         identity.add(dataset)
@@ -167,9 +167,9 @@ def _looked_at(path: Path, index: int, choices: Choices, identity: Identity) -> 
             raise _Refused(reason, where=str(path), remedy="see --keep-documents")
         return _Original(
             patient=patient_key(dataset),
-            series_number=number(dataset, "SeriesNumber") or 0.0,
+            series_number=int(number(dataset, "SeriesNumber") or 0),
             series=text(dataset, "SeriesInstanceUID") or f"folder {path.parent}",
-            instance_number=number(dataset, "InstanceNumber") or 0.0,
+            instance_number=int(number(dataset, "InstanceNumber") or 0),
             path=path,
             number=index,
         )
@@ -238,7 +238,7 @@ def _write_one(original: _Original, place: Path, name: str, key: Key, finder: Fi
             done = clean(dataset, patient, secret=key.secret, choices=choices, finder=finder)
             pydicom.dcmwrite(place, dataset, enforce_file_format=True)
             # The file is read again: what is searched is what is delivered.
-            hits = finder.places(open_attributes(place), pseudonym=pseudonym)
+            hits = finder.places(open_object(place), pseudonym=pseudonym)
         if hits and not choices.matches:
             where = ", ".join(sorted({attribute for attribute, _ in hits}))
             raise _Refused(
