@@ -294,10 +294,24 @@ def test_every_wrong_field_is_listed(folder: Path) -> None:
         assert f"\n  - case.yaml, {place}" in text
 
 
-@pytest.mark.parametrize("key", ["registration"])
-def test_what_later_versions_do_is_refused_not_ignored(folder: Path, key: str) -> None:
-    with pytest.raises(ConfigurationError, match=rf"case\.yaml, {key}: '{key}' is not in this version"):
-        read(folder, {**case(), key: {"path": "spect.nrrd"}})
+def test_a_registration_is_a_file(folder: Path) -> None:
+    registration = read(
+        folder, {**case(), "registration": {"path": "seg.nrrd", "accepted_by": "A. Physicist"}}
+    ).registration
+    assert registration is not None
+    assert (registration.path.name, registration.accepted_by) == ("seg.nrrd", "A. Physicist")
+    with pytest.raises(ConfigurationError, match=r"registration\.method: is not known here"):
+        read(folder, {**case(), "registration": {"path": "seg.nrrd", "method": "rigid"}})
+
+
+def test_a_dose_report_stands_for_activity_moment_and_residual(folder: Path) -> None:
+    data = case()
+    for key in ("administered_activity_gbq", "administered_at", "residual_fraction"):
+        del data["sessions"][0][key]
+    with pytest.raises(ConfigurationError, match="3 fields cannot be used"):
+        read(folder, data)
+    data["sessions"][0]["dose_report"] = "seg.nrrd"
+    assert folder / "seg.nrrd" in read(folder, data).input_paths()
 
 
 def test_tumours_by_threshold_instead_of_masks(folder: Path) -> None:

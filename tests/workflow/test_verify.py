@@ -17,7 +17,9 @@ import yaml
 from typer.testing import CliRunner
 
 from ytterby.cli.verify import register
-from ytterby.errors import ConfigurationError, FileFormatError, InputError
+from ytterby.dicom.write import DicomHeader, write_registration
+from ytterby.errors import ConfigurationError, FileFormatError, GeometryError, InputError
+from ytterby.model.transform import Transform
 from ytterby.workflow.case import load_case, run_case
 from ytterby.workflow.verify import run_verification_file
 
@@ -291,6 +293,14 @@ def test_different_frames_of_reference_compare_no_voxels_unless_somebody_vouches
     found = run_verification_file(request(results, **folders), tmp_path / "out")
     assert found.voxels is None
     assert "frames_differ" in {notice.code for notice in found.notices}
+    header = DicomHeader("P1", "P1", "", "1.2.9", "20240308", "110000", "tests")
+    write_registration([Transform("1.2.4", "1.2.3", np.eye(4))], results / "reg.dcm", header)
+    registered = run_verification_file(request(results, **folders, registration="reg.dcm"), tmp_path / "registered")
+    assert registered.voxels is not None
+    assert "registered" in {notice.code for notice in registered.notices}
+    write_registration([Transform("1.2.4", "1.2.5", np.eye(4))], results / "reg.dcm", header)
+    with pytest.raises(GeometryError, match="does not lead from"):
+        run_verification_file(request(results, **folders, registration="reg.dcm"), tmp_path / "not")
     assert len(found.pairs) >= 5
     assert not (tmp_path / "out" / "difference.nii.gz").exists()
     assert "frames of reference" in (tmp_path / "out" / "verify.html").read_text(encoding="utf-8")

@@ -8,7 +8,6 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from ytterby.errors import ConfigurationError
 from ytterby.files.caseparts import (
     CaseSegments,
     CaseSession,
@@ -17,6 +16,7 @@ from ytterby.files.caseparts import (
     LungShuntSource,
     PathOnly,
     PlanarImages,
+    RegistrationFile,
     ThresholdTumours,
 )
 from ytterby.files.fields import FileModel, Identifier, SchemaOne, Text, not_empty, refused, validated
@@ -39,9 +39,6 @@ from ytterby.model.segment import Role
 from ytterby.model.treatment import Session
 
 __all__ = ["CaseFile", "read_case"]
-
-# Keys that later versions act on. To take them in silence would be to promise what is not done.
-NOT_YET = ("registration",)
 
 
 class CaseFile(FileModel):
@@ -67,6 +64,7 @@ class CaseFile(FileModel):
     uncertainty: Uncertainty | None = None
     plan: PlanRequest | None = None
     verify: VerifyRequest | None = None
+    registration: RegistrationFile | None = None
 
     @model_validator(mode="after")
     def _segments_fit(self) -> Self:
@@ -217,6 +215,9 @@ class CaseFile(FileModel):
             paths.append(self.planar.path)
         if self.lung_shunt is not None:
             paths += self.lung_shunt.view_paths()
+        if self.registration is not None:
+            paths.append(self.registration.path)
+        paths += [session.dose_report for session in self.sessions if session.dose_report is not None]
         if self.partial_volume is not None and self.partial_volume.table is not None:
             paths.append(self.partial_volume.table)
         if self.effects is not None and self.effects.table is not None:
@@ -230,14 +231,7 @@ def read_case(path: Path) -> CaseFile:
     Raises
     ------
     ConfigurationError
-        A field is missing, unknown, wrong, or not acted on by this version; names file and field.
+        A field is missing, unknown, or wrong; names file and field.
     """
     data = read_yaml(path)
-    for key in NOT_YET:
-        if key in data:
-            raise ConfigurationError(
-                f"'{key}' is not in this version: nothing would be done with it",
-                where=f"{path.name}, {key}",
-                remedy="take it out",
-            )
     return validated(CaseFile, data, path)

@@ -42,6 +42,7 @@ __all__ = [
     "PathOnly",
     "PlanarImages",
     "RegionsOnView",
+    "RegistrationFile",
     "SegmentRoles",
     "SessionImage",
     "ThresholdTumours",
@@ -86,6 +87,13 @@ class PathOnly(FileModel):
     """A file or folder."""
 
     path: ExistingPath
+
+
+class RegistrationFile(FileModel):
+    """A DICOM spatial registration between the frames of reference of the case's images, and who looked at it."""
+
+    path: ExistingPath
+    accepted_by: Text | None = None
 
 
 class SegmentRoles(FileModel):
@@ -242,18 +250,22 @@ class LungShuntSource(FileModel):
         return tuple(view.path for view in (self.anterior, self.posterior) if view is not None)
 
 
+_UNLESS_REPORTED = unless("plan", beside="dose_report")
+
+
 class CaseSession(FileModel):
     """One administration; nothing of it has a default but its name and its territory (the whole liver).
 
     The activity and its moment may be left out by a session that is being planned, the lung shunt where ``lung_shunt`` of the
-    case says how it is measured.
+    case says how it is measured, and activity, moment and residual by a session with a ``dose_report``, which states them.
     """
 
     session_id: Identifier | None = None
     device: DeviceName
-    administered_activity_gbq: Annotated[ActivityGbq | None, unless("plan"), Field(validate_default=True)] = None
-    administered_at: Annotated[Moment | None, unless("plan"), Field(validate_default=True)] = None
-    residual_fraction: Fraction
+    dose_report: ExistingPath | None = None
+    administered_activity_gbq: Annotated[ActivityGbq | None, _UNLESS_REPORTED, Field(validate_default=True)] = None
+    administered_at: Annotated[Moment | None, _UNLESS_REPORTED, Field(validate_default=True)] = None
+    residual_fraction: Annotated[Fraction | None, unless(beside="dose_report"), Field(validate_default=True)] = None
     lung_shunt_fraction: Annotated[Fraction | None, unless("lung_shunt"), Field(validate_default=True)] = None
     perfused: Names = ()
     image: Annotated[SessionImage | None, BeforeValidator(lambda v: {"path": v} if isinstance(v, str) else v)] = None
@@ -287,8 +299,10 @@ class CaseSession(FileModel):
         activity_gbq, moment = self.administered_activity_gbq, self.administered_at
         if planned_at is not None:
             activity_gbq, moment = 1.0, planned_at
-        if activity_gbq is None or moment is None or shunt is None:
+        residual = self.residual_fraction
+        if activity_gbq is None or moment is None or shunt is None or residual is None:
             what = "lung shunt" if self.is_given else "administered activity and moment"
+            what = "residual" if residual is None else what
             raise ConfigurationError(
                 f"session '{name}' states no {what}",
                 where=f"sessions, {name}",
@@ -299,7 +313,7 @@ class CaseSession(FileModel):
             device=self.device,
             administered_activity_gbq=activity_gbq,
             administered_at=moment,
-            residual_fraction=self.residual_fraction,
+            residual_fraction=residual,
             lung_shunt_fraction=shunt,
             perfused=self.perfused,
             vial=None if planned_at is not None else self.vial(),

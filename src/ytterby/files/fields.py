@@ -140,11 +140,15 @@ def _device(value: object) -> object:
     return value
 
 
-def unless(key: str) -> BeforeValidator:
-    """Validator of a field with the default None that must be stated unless the file as a whole has ``key``."""
+def unless(key: str = "", *, beside: str = "") -> BeforeValidator:
+    """Validator of a field with the default None that must be stated unless the file as a whole has ``key``.
+
+    It may be left out too where the same mapping states the field ``beside``, which must be declared before it.
+    """
 
     def required(value: object, info: ValidationInfo) -> object:
-        if value is None and key not in (info.context or {}).get("keys", ()):
+        stated = key in (info.context or {}).get("keys", ()) or info.data.get(beside) is not None
+        if value is None and not stated:
             raise PydanticCustomError("missing", "Field required")
         return value
 

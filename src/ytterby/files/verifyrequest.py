@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, mod
 
 from ytterby.errors import ConfigurationError
 from ytterby.files.fields import (
+    ExistingPath,
     FileModel,
     Identifier,
     NonNegative,
@@ -83,7 +84,8 @@ class VerifyRequest(FileModel):
     """What is compared with what: result folders of ``ytterby case run``, of the image before and of that after treatment.
 
     The folders need not exist when the file is read. ``registered_by`` names who made sure that both images lie in one space,
-    though their frames of reference differ or are not known.
+    though their frames of reference differ or are not known; ``registration`` is a DICOM
+    REG object that leads from one to the other.
     """
 
     predicted: ResultPath
@@ -91,6 +93,7 @@ class VerifyRequest(FileModel):
     predicted_fwhm_mm: Positive | None = None
     delivered_fwhm_mm: Positive | None = None
     registered_by: Text | None = None
+    registration: ExistingPath | None = None
     limits: VerifyLimits = VerifyLimits()
 
     @model_validator(mode="after")
@@ -99,6 +102,11 @@ class VerifyRequest(FileModel):
             raise refused(
                 "one resolution alone matches nothing",
                 "state predicted_fwhm_mm and delivered_fwhm_mm, or neither (the comparison of voxels then says so)",
+            )
+        if self.registered_by is not None and self.registration is not None:
+            raise refused(
+                "registered_by and registration exclude each other",
+                "keep the registration, which says how, or the word",
             )
         if self.predicted.resolve() == self.delivered.resolve():
             raise refused("predicted and delivered are one folder", "name two result folders")

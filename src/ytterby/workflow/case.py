@@ -25,6 +25,8 @@ from ytterby.model.segment import Role, Segment, union
 from ytterby.model.treatment import LungShunt, Session
 from ytterby.model.volume import Volume
 from ytterby.physics.devices import MICROSPHERES
+from ytterby.workflow.caseframes import Carrier, Registered
+from ytterby.workflow.casereports import Reported, with_dose_reports
 from ytterby.workflow.engine import Progress
 from ytterby.workflow.exports import write_case
 from ytterby.workflow.images import case_images, imaged_sessions
@@ -67,6 +69,8 @@ class Case:
     lung_shunt: LungShunt | None = None
     planar: PlanarScan | None = None
     radiopharmaceuticals: Mapping[str, Mapping[str, str | float | None]] = field(default_factory=dict)
+    registered: Registered | None = None
+    reported: tuple[Reported, ...] = ()
     simulated: bool = False
     notices: tuple[Notice, ...] = ()
     inputs: tuple[Path, ...] = ()
@@ -136,6 +140,8 @@ def _parameters(case: Case) -> dict[str, Any]:
         "radiobiology": None if case.radiobiology is None else asdict(case.radiobiology),
         "radiopharmaceutical": {name: dict(stated) for name, stated in case.radiopharmaceuticals.items()},
         "effects": [relation.effect_id for relation in case.effects],
+        "registration": None if case.registered is None else case.registered.as_stated(),
+        "dose_reports": {one.session_id: one.as_stated() for one in case.reported},
     }
 
 
@@ -169,11 +175,16 @@ def load_case(path: Path, *, planned: tuple[str, datetime] | None = None) -> Cas
 
     ``planned`` names a session that is being planned, and when: it is taken as one of 1 GBq, so that doses are per GBq.
     """
-    file = read_case(path)
+    file, reported, of_reports = with_dose_reports(read_case(path))
     read = case_images(file)
     images = read.images
     ct = None if file.ct is None else load_volume(file.ct.path, roles=("ct", "diagnostic"))[0]
     segments, of_segments = assigned_segments(file, ct)
+    carrier = Carrier(file.registration, images[0][0].frame_of_reference)
+    images = [(carrier.carry(image, "an image of another session"), sharing) for image, sharing in images]
+    ct = None if ct is None else carrier.carry(ct, "the CT")
+    segments = tuple(carrier.carry(segment, "the segments") for segment in segments)
+    registered = carrier.registered()
     segments = with_thresholds(file, segments, images[0][0])
     planar = planar_scan(file)
     lung_shunt = _lung_shunt(file, images[0][0], segments) if planar is None else planar.lung_shunt
@@ -196,10 +207,14 @@ def load_case(path: Path, *, planned: tuple[str, datetime] | None = None) -> Cas
         planar=planar,
         radiopharmaceuticals=read.radiopharmaceuticals,
         simulated=file.simulated,
+        registered=registered,
+        reported=reported,
         notices=(
             *file.notices,
+            *of_reports,
             *read.notices,
             *of_segments,
+            *(() if registered is None else (registered.notice,)),
             *_vial_notices(sessions),
             *_shunt_notices(lung_shunt, sessions),
         ),
@@ -272,7 +287,8 @@ def require_one_frame(case: Case) -> None:
             raise GeometryError(
                 f"{name} lies in another frame of reference than {first} ({frame} against {reference})",
                 where=f"patient '{case.patient_id}'",
-                remedy="use the SPECT/CT's own CT and segments drawn on it; images of other frames need a registration first",
+                remedy="use the SPECT/CT's own CT and segments drawn on it, or name the registration between them: "
+                "registration: {path: reg.dcm}",
             )
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ytterby.dicom.read.registration import read_registration
 from ytterby.dicom.read.segmentation import read_segments
-from ytterby.errors import ConfigurationError
+from ytterby.errors import ConfigurationError, GeometryError
 from ytterby.files.resultfolder import CaseResult, read_case_result
 from ytterby.files.verifyrequest import VerificationFile, VerifyRequest, read_verification
 from ytterby.imaging.smooth import matched_resolution
 from ytterby.model.dose import Notice
 from ytterby.model.segment import Role, Segment
+from ytterby.model.transform import transform_between
 from ytterby.model.volume import Volume
 from ytterby.planning.gamma import gamma_result
 from ytterby.planning.verify import (
@@ -60,7 +62,9 @@ def run_verification_file(path: Path, out: Path) -> Verification:
         predicted, delivered = read_case_result(file.verify.predicted), read_case_result(file.verify.delivered)
         segments = _named_segments(predicted)
     with record.step("hash inputs"):
-        files = [given.resolve() for given in (path, *predicted.inputs, *delivered.inputs)]
+        given_files = [path, *predicted.inputs, *delivered.inputs]
+        given_files += [] if file.verify.registration is None else [file.verify.registration]
+        files = [given.resolve() for given in given_files]
         # Named from the folder that holds all of them: both cases have a case.json.
         record.add_inputs(Path(os.path.commonpath(files)), files)
     with record.step("compare"):
@@ -89,9 +93,11 @@ def verify_results(
     InputError
         The cases have nothing in common that could be compared.
     """
+    delivered, registered = _registered(predicted, delivered, request)
     ratio = delivered.net_activity_gbq / predicted.net_activity_gbq
     pairs = matched_segments(predicted.dose, delivered.dose, ratio=ratio)
     notices = list(pair_notices(predicted.dose, delivered.dose, pairs, ratio=ratio))
+    notices += [] if registered is None else [registered]
     if predicted.devices != delivered.devices:
         told = " and ".join(", ".join(one.devices) for one in (predicted, delivered))
         notices.append(Notice("devices_differ", f"The results are of different microspheres: {told}."))
@@ -119,6 +125,26 @@ def verify_results(
         notices=tuple(notices),
     )
     return Compared(verification, maps, tuple(segments))
+
+
+def _registered(
+    predicted: CaseResult, delivered: CaseResult, request: VerifyRequest
+) -> tuple[CaseResult, Notice | None]:
+    """The delivered result with its dose map in the predicted one's frame of reference, where a registration leads there."""
+    if request.registration is None:
+        return delivered, None
+    transforms = read_registration(request.registration)
+    source, target = delivered.dose_map.frame_of_reference, predicted.dose_map.frame_of_reference
+    transform = transform_between(transforms, source, target) if source and target and source != target else None
+    if transform is None:
+        raise GeometryError(
+            f"the registration does not lead from the delivered image's frame of reference ({source or 'not known'}) to the "
+            f"predicted one's ({target or 'not known'})",
+            where=request.registration.name,
+            remedy="name the registration between these two images, or take it out",
+        )
+    text = f"The delivered dose map was carried to the predicted one by the registration {request.registration.name}."
+    return replace(delivered, dose_map=transform.carried(delivered.dose_map)), Notice("registered", text)
 
 
 def _require_one_patient(file: VerificationFile, predicted: CaseResult, delivered: CaseResult) -> None:
