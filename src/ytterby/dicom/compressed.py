@@ -25,6 +25,9 @@ _RLE = "1.2.840.10008.1.2.5"
 _READ = (*_JPEG_LOSSLESS, *_JPEG_2000, _RLE)
 _REMEDY = "copy the file again, or export it uncompressed (Explicit VR Little Endian)"
 _MAX_TILES = 65_535
+# A few bytes of JPEG 2000 can stand for any number of equal samples; images so large and so empty are not made.
+_FREE_SAMPLES = 4096 * 4096
+_MOST_SAMPLES_A_BYTE = 2000
 
 Shape = tuple[int, int, int]
 """Frames, rows, columns."""
@@ -163,6 +166,8 @@ def _checked_size(frame: bytes, *, rows: int, columns: int, bits: int, where: st
     right, bottom, left, top, tile_width, tile_height, tile_left, tile_top, components, depth, across, down = sizes
     if (bottom - top, right - left) != (rows, columns):
         _refuse(f"{bottom - top} x {right - left} samples, where Rows x Columns is {rows} x {columns}", where)
+    if rows * columns > max(_FREE_SAMPLES, _MOST_SAMPLES_A_BYTE * len(frame)):
+        _refuse(f"{len(frame)} bytes claim {rows} x {columns} samples", where)
     if components != 1 or (across, down) != (1, 1):
         _refuse(f"{components} components, where greyscale has one", where)
     if min(tile_width, tile_height) < 1 or tile_left > left or tile_top > top:

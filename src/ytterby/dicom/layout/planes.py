@@ -14,6 +14,7 @@ from ytterby.errors import GeometryError
 from ytterby.model.volume import FloatArray, Grid
 
 __all__ = [
+    "FARTHEST_MM",
     "TOLERATED_FRACTION",
     "UNEVEN_FRACTION",
     "Plane",
@@ -30,6 +31,10 @@ UNEVEN_FRACTION = 0.01
 TOLERATED_FRACTION = 0.1
 """Slices that lie off an even row by more than this share of their spacing are an error; by less, a note."""
 
+FARTHEST_MM = 1e6
+"""Places further from the origin than this (a kilometre) are damage."""
+
+_FINEST_MM, _COARSEST_MM = 1e-3, 1e4
 _SAME_DIRECTION = 1e-3
 _SAME_PLACE_MM = 1e-3
 _SAME_SPACING = 1e-4
@@ -88,7 +93,18 @@ def in_plane(name: str, position: Dataset, orientation: Dataset, measures: Datas
             raise GeometryError(f"{keyword} is missing", where=name, remedy="export the series with its geometry")
     lengths = math.hypot(*directions[:3]), math.hypot(*directions[3:])
     across = sum(a * b for a, b in zip(directions[:3], directions[3:], strict=True))
-    if min(spacing) <= 0 or abs(across) > 1e-2 or max(abs(length - 1) for length in lengths) > 1e-2:
+    if max(map(abs, place)) > FARTHEST_MM:
+        raise GeometryError(
+            f"ImagePositionPatient is {max(map(abs, place)):.3g} mm away, in no room",
+            where=name,
+            remedy="export the series with its geometry",
+        )
+    if (
+        min(spacing) < _FINEST_MM
+        or max(spacing) > _COARSEST_MM
+        or abs(across) > 1e-2
+        or max(abs(length - 1) for length in lengths) > 1e-2
+    ):
         raise GeometryError(
             "PixelSpacing or ImageOrientationPatient makes no sense",
             where=name,
@@ -108,7 +124,19 @@ def plane_of(dataset: Dataset, name: str) -> Plane:
 
 
 def stepped_grid(plane: Plane, step_mm: FloatArray, n_slices: int) -> Grid:
-    """Grid of slices like ``plane``, each ``step_mm`` (a vector) after the one before."""
+    """Grid of slices like ``plane``, each ``step_mm`` (a vector) after the one before.
+
+    Raises
+    ------
+    GeometryError
+        The distance of the slices is none that a scanner has.
+    """
+    if not _FINEST_MM <= float(np.linalg.norm(step_mm)) <= _COARSEST_MM:
+        raise GeometryError(
+            f"slices {float(np.linalg.norm(step_mm)):.3g} mm apart make no sense",
+            where=plane.name,
+            remedy="export the series with its geometry",
+        )
     affine = np.eye(4)
     affine[:3, 0] = plane.row * plane.spacing_mm[1]
     affine[:3, 1] = plane.column * plane.spacing_mm[0]
