@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import os
-import struct
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pydicom
 from pydicom import config
-from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.tag import BaseTag
 
 from ytterby.dicom.plain import plain_header
+from ytterby.dicom.values import DAMAGE, first_item, items, number, numbers, text, texts, touch
 from ytterby.errors import DicomError, InputError
 
 __all__ = [
@@ -40,6 +37,7 @@ __all__ = [
     "open_object",
     "open_whole",
     "quiet",
+    "reopened_header",
     "text",
     "texts",
 ]
@@ -51,25 +49,6 @@ MAX_FRAMES = 100_000
 """Objects that claim more frames are not opened: what is counted frame by frame must end."""
 
 NOT_DICOM = "not a DICOM file (no DICM mark)"
-
-DAMAGE = (
-    InvalidDicomError,
-    BytesLengthException,
-    EOFError,
-    OSError,
-    struct.error,
-    zlib.error,
-    ValueError,
-    LookupError,
-    AttributeError,
-    TypeError,
-    NotImplementedError,
-    ArithmeticError,
-    RecursionError,
-    MemoryError,
-    AssertionError,
-)
-"""What pydicom is seen to raise on damaged files; each is told as DicomError."""
 
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 _FIRST_BYTES = 4096
@@ -106,10 +85,6 @@ _TAGS = {
     if tag is not None
 }
 
-# Values that are plain text in every character set: read as they stand, without building an element first.
-_PLAIN_TEXT = frozenset(("AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI"))
-_NUMBERS = ("DS", "IS")
-
 
 @contextmanager
 def quiet() -> Iterator[None]:
@@ -135,6 +110,9 @@ def naming(path: Path | str) -> Iterator[None]:
         raise type(error)(error.what, where=str(path), remedy=error.remedy) from error
 
 
+_NO_META = Dataset()
+
+
 @dataclass(frozen=True, eq=False)
 class Header:
     """What a file says before its pixels: ``dataset``, and the number of bytes that follow it, from ``pixel_start`` on."""
@@ -147,13 +125,17 @@ class Header:
     @property
     def sop_class(self) -> str:
         """SOP Class UID, from the file's meta header where the object itself has none."""
-        meta = getattr(self.dataset, "file_meta", Dataset())
-        return text(self.dataset, "SOPClassUID") or text(meta, "MediaStorageSOPClassUID")
+        return text(self.dataset, "SOPClassUID") or text(self._meta, "MediaStorageSOPClassUID")
 
     @property
     def transfer_syntax(self) -> str:
         """Transfer Syntax UID."""
-        return text(getattr(self.dataset, "file_meta", Dataset()), "TransferSyntaxUID")
+        return text(self._meta, "TransferSyntaxUID")
+
+    @property
+    def _meta(self) -> Dataset:
+        found: Dataset = getattr(self.dataset, "file_meta", _NO_META)
+        return found
 
 
 def _checked_start(path: Path, stream: BinaryIO) -> tuple[int, bytes]:
@@ -198,20 +180,10 @@ def open_header(path: Path) -> Header:
     """Header of one file, without pixels; DicomError when it is no DICOM file, or damaged."""
     try:
         with naming(path):
-            dataset: Dataset
-            with _opened(path) as stream:
-                size, start = _checked_start(path, stream)
-                plain = plain_header(start, _TAGS)
-                if plain is None:
-                    stream.seek(0)
-                    dataset = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=list(_TAGS.values()))
-                    place = stream.tell()
-                else:
-                    dataset, place = plain
-            header = Header(path, dataset, size - place, place)
-            _touch(dataset)
-            _require_few_frames(dataset)
-            if not (header.sop_class or text(dataset, "Modality")):
+            header = _parsed(path)
+            touch(header.dataset)
+            _require_few_frames(header.dataset)
+            if not (header.sop_class or text(header.dataset, "Modality")):
                 raise DicomError(
                     "the DICOM file names no kind of object: it is damaged",
                     where=str(path),
@@ -226,6 +198,31 @@ def open_header(path: Path) -> Header:
     return header
 
 
+def reopened_header(path: Path) -> Header:
+    """Header of a file that a scan has looked through before: its values are not looked at until they are asked for."""
+    try:
+        with naming(path):
+            header = _parsed(path)
+            _require_few_frames(header.dataset)
+            return header
+    except DAMAGE as error:
+        raise _damaged(path, error) from error
+
+
+def _parsed(path: Path) -> Header:
+    dataset: Dataset
+    with _opened(path) as stream:
+        size, start = _checked_start(path, stream)
+        plain = plain_header(start, _TAGS)
+        if plain is None:
+            stream.seek(0)
+            dataset = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=list(_TAGS.values()))
+            place = stream.tell()
+        else:
+            dataset, place = plain
+    return Header(path, dataset, size - place, place)
+
+
 def _require_few_frames(dataset: Dataset) -> None:
     frames = number(dataset, "NumberOfFrames")
     if frames is not None and not 0 <= frames <= MAX_FRAMES:
@@ -233,22 +230,6 @@ def _require_few_frames(dataset: Dataset) -> None:
             f"NumberOfFrames says {frames:.10g}; {MAX_FRAMES} is the most that is read",
             remedy="copy or export it again from the archive",
         )
-
-
-def _touch(dataset: Dataset) -> None:
-    # pydicom converts values when they are first asked for: ask here, where damage can still be told with its file.
-    for tag in list(dataset.keys()):
-        raw = _as_in_file(dataset, tag)
-        kind = "" if raw is None else _kind(raw)
-        if kind in _PLAIN_TEXT and kind not in _NUMBERS:
-            continue
-        plain = _plain_texts(raw) if raw is not None else None
-        if plain is None:
-            element = dataset[tag]
-            if element.VR != "SQ":
-                _ = element.value
-        elif kind in _NUMBERS:
-            _ = [float(value) for value in plain]
 
 
 def open_object(path: Path) -> Dataset:
@@ -281,115 +262,3 @@ def open_whole(path: Path) -> Dataset:
                 remedy="copy or export it again from the archive",
             )
     return dataset
-
-
-def _value(dataset: Dataset, keyword: str) -> Any:
-    try:
-        return dataset.get(keyword)
-    except DAMAGE as error:
-        raise DicomError(
-            f"the value of {keyword} is damaged",
-            where=str(getattr(dataset, "filename", "") or ""),
-            remedy="copy or export it again from the archive",
-        ) from error
-
-
-@lru_cache(maxsize=1024)
-def _tag(keyword: str) -> BaseTag | None:
-    tag = tag_for_keyword(keyword)
-    return None if tag is None else BaseTag(tag)
-
-
-@lru_cache(maxsize=1024)
-def _dictionary_kind(tag: BaseTag) -> str:
-    try:
-        return str(dictionary_VR(tag))
-    except KeyError:
-        return "UN"
-
-
-def _as_in_file(dataset: Dataset, tag: BaseTag) -> RawDataElement | None:
-    """Element that pydicom has not converted yet; None where it is absent or converted."""
-    element: object = dataset.get_item(tag, keep_deferred=True)
-    return element if isinstance(element, RawDataElement) else None
-
-
-def _kind(element: RawDataElement) -> str:
-    return _dictionary_kind(element.tag) if element.VR is None else element.VR
-
-
-def _plain_texts(element: RawDataElement) -> tuple[str, ...] | None:
-    """Values of an element that is still as it stands in the file, as texts; None where pydicom must convert it."""
-    kind, value = _kind(element), element.value
-    if value is None or element.length == 0xFFFFFFFF:
-        return None
-    if kind == "US" and len(value) % 2 == 0:
-        order = "<" if element.is_little_endian else ">"
-        return tuple(map(str, struct.unpack(f"{order}{len(value) // 2}H", value)))
-    if kind not in _PLAIN_TEXT:
-        return None
-    stripped = (part.strip(" \0") for part in bytes(value).decode("latin-1").split("\\"))
-    return tuple(part for part in stripped if part)
-
-
-def texts(dataset: Dataset, keyword: str) -> tuple[str, ...]:
-    """Values of an element as stripped texts; empty when it is absent or empty."""
-    tag = _tag(keyword)
-    if tag is not None:
-        raw = _as_in_file(dataset, tag)
-        plain = _plain_texts(raw) if raw is not None else None
-        if plain is not None:
-            return plain
-    value = _value(dataset, keyword)
-    if value is None:
-        return ()
-    if isinstance(value, pydicom.Sequence):
-        raise DicomError(
-            f"{keyword} is a sequence, where a value belongs",
-            where=str(getattr(dataset, "filename", "") or ""),
-            remedy="copy or export it again from the archive",
-        )
-    many = value if isinstance(value, (list, tuple)) or hasattr(value, "append") else [value]
-    return tuple(stripped for stripped in (str(item).strip(" \0") for item in many) if stripped)
-
-
-def text(dataset: Dataset, keyword: str) -> str:
-    """First value of an element as text; "" when it is absent or empty."""
-    found = texts(dataset, keyword)
-    return found[0] if found else ""
-
-
-def numbers(dataset: Dataset, keyword: str) -> tuple[float, ...]:
-    """Values of an element as floats; empty when it is absent or empty, DicomError when they are no finite numbers."""
-    found = texts(dataset, keyword)
-    try:
-        result = tuple(float(item) for item in found)
-    except ValueError:
-        result = (float("nan"),)
-    if any(value != value or value in (float("inf"), float("-inf")) for value in result):
-        raise DicomError(
-            f"{keyword} is not a number: {', '.join(found)[:60]}",
-            where=str(getattr(dataset, "filename", "") or ""),
-            remedy="export the series again",
-        )
-    return result
-
-
-def number(dataset: Dataset, keyword: str) -> float | None:
-    """First value of an element as float; None when it is absent or empty."""
-    found = numbers(dataset, keyword)
-    return found[0] if found else None
-
-
-def items(dataset: Dataset, keyword: str) -> tuple[Dataset, ...]:
-    """Items of a sequence; none when the sequence is absent or empty."""
-    sequence = _value(dataset, keyword)
-    if not isinstance(sequence, pydicom.Sequence):
-        return ()
-    return tuple(item for item in sequence if isinstance(item, Dataset))
-
-
-def first_item(dataset: Dataset, keyword: str) -> Dataset:
-    """First item of a sequence; an empty dataset when the sequence is absent or empty."""
-    found = items(dataset, keyword)
-    return found[0] if found else Dataset()

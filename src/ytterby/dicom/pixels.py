@@ -261,12 +261,12 @@ def read_patterns(header: Header) -> tuple[npt.NDArray[Any], PixelFormat]:
             if len(start) < 8 or struct.unpack_from(f"{little}2H", start) != (0x7FE0, 0x0010):
                 _refuse("there is no pixel data", name, syntax)
             words = not explicit or start[4:6] != b"OB"
+            offsets = None
             if syntax.is_encapsulated:
-                content = stream.read()
+                content, offsets = stream.read(), _extended_offsets(dataset)
             else:
                 length = int(struct.unpack_from(f"{little}I", start, 8 if explicit else 4)[0])
                 content = stream.read(min(length, pixels.native_bytes + 1))
-        offsets = _extended_offsets(dataset)
     except DAMAGE as error:
         _refuse(str(error).split("\n")[0][:160], name, syntax)
     return _patterns(content, pixels, syntax, name, words=words, offsets=offsets), pixels

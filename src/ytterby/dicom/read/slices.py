@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 from pydicom.dataset import Dataset
 
-from ytterby.dicom.header import Header, number, open_header, text
+from ytterby.dicom.header import Header, number, reopened_header, text
 from ytterby.dicom.layout.planes import Stack, plane_of, stack
 from ytterby.dicom.padding import padding_of, without_padding
 from ytterby.dicom.pixels import MAX_PIXELS, read_patterns, slice_rescale, stored_values
@@ -102,7 +102,7 @@ def open_slices(series: Series) -> OpenedSlices:
         A file is damaged, or holds more than one frame.
     """
     where = str(series.path)
-    headers = tuple(open_header(path) for path in series.files)
+    headers = tuple(reopened_header(path) for path in series.files)
     datasets = tuple(header.dataset for header in headers)
     if any((number(dataset, "NumberOfFrames") or 1) > 1 for dataset in datasets):
         raise DicomError("several frames in a file of a series of slices", where=where, remedy=_AGAIN)
