@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 # Before numpy is imported: one thread, so that sums end in the same bits everywhere.
@@ -57,3 +59,20 @@ def rscript() -> str:
     if path is None:
         missing("R is not installed: apt-get install r-base-core r-cran-survival r-cran-proc")
     return str(path)
+
+
+@pytest.fixture
+def dciodvfy() -> Callable[[Path], list[str]]:
+    """Errors that dciodvfy (Debian: dicom3tools) finds in a file."""
+    program = shutil.which("dciodvfy")
+    if program is None:
+        missing("dciodvfy is not installed: apt-get install dicom3tools")
+
+    def errors(path: Path) -> list[str]:
+        done = subprocess.run([str(program), str(path)], capture_output=True, text=True, check=False)
+        lines = (done.stdout + done.stderr).splitlines()
+        assert done.returncode >= 0, f"dciodvfy broke down: {lines}"
+        assert lines, "dciodvfy says at least what kind of object it is"
+        return [line for line in lines if line.startswith("Error")]
+
+    return errors

@@ -8,7 +8,6 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -104,23 +103,3 @@ def dcmtk() -> Callable[..., None]:
         assert done.returncode == 0, done.stderr
 
     return run
-
-
-@pytest.fixture
-def dciodvfy() -> Callable[[Path], list[str]]:
-    """Errors that dciodvfy (Debian: dicom3tools) finds in a file."""
-    program = shutil.which("dciodvfy")
-    if program is None:
-        reason = "dciodvfy is not installed: apt-get install dicom3tools"
-        if os.environ.get("CI", "").lower() == "true":
-            pytest.fail(f"CI must have it: {reason}", pytrace=False)
-        pytest.skip(reason)
-
-    def errors(path: Path) -> list[str]:
-        done = subprocess.run([str(program), str(path)], capture_output=True, text=True, check=False)
-        lines = (done.stdout + done.stderr).splitlines()
-        assert done.returncode >= 0, f"dciodvfy broke down: {lines}"
-        assert lines, "dciodvfy says at least what kind of object it is"
-        return [line for line in lines if line.startswith("Error")]
-
-    return errors

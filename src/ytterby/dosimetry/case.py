@@ -57,7 +57,8 @@ class ImagedSessions:
 class DosedCase:
     """What the dosimetry of a case found: the dose figures, the reported engine's dose, all segments with the derived ones.
 
-    ``activity``, ``results`` and ``sessions`` (in the order of the images) are what an assessment of the doses' accuracy needs.
+    ``activity``, ``results`` and ``sessions`` (in the order of the images) are what an assessment of the doses' accuracy needs;
+    ``half_life_hours`` is that of each session's nuclide.
     """
 
     dose: CaseDose
@@ -66,6 +67,7 @@ class DosedCase:
     activity: ActivityField = field(repr=False)
     results: tuple[SegmentResult, ...] = field(repr=False)
     sessions: tuple[Session, ...]
+    half_life_hours: tuple[float, ...]
 
     def map_on(self, grid: Grid) -> Volume:
         """Dose map of the reported engine (Gy, float32) at the voxel centres of ``grid``."""
@@ -114,6 +116,7 @@ def case_dose(
     if Engine.KERNEL in options.engines:
         _require_y90(sessions)
     fields = [dose_field(engine, activity, options) for engine in options.engines]
+    half_lives = tuple(part.half_life_hours for part in imaged for _ in part.sessions)
     results = segment_results(
         [segment for role in _ORDER for segment in everything if segment.role is role],
         activity,
@@ -121,7 +124,7 @@ def case_dose(
         options=options,
         net_activity_gbq=net_gbq,
         radiobiology=radiobiology,
-        half_life_hours=[part.half_life_hours for part in imaged for _ in part.sessions],
+        half_life_hours=half_lives,
     )
     notices += view_notices(results, [", ".join(one.session_id for one in part.sessions) for part in imaged])
     rows: list[SegmentDose] = [result.dose for result in results]
@@ -152,7 +155,7 @@ def case_dose(
         notices=tuple(notices),
         compared=tuple(row for result in results for row in result.compared),
     )
-    return DosedCase(dose, fields[0], everything, activity, results, sessions)
+    return DosedCase(dose, fields[0], everything, activity, results, sessions, half_lives)
 
 
 def _require_y90(sessions: Sequence[Session]) -> None:

@@ -30,7 +30,7 @@ from ytterby.workflow.casereports import Reported, with_dose_reports
 from ytterby.workflow.engine import Progress
 from ytterby.workflow.exports import write_case
 from ytterby.workflow.images import case_images, imaged_sessions
-from ytterby.workflow.loading import load_volume
+from ytterby.workflow.loading import load_ct
 from ytterby.workflow.planarviews import PlanarScan, planar_scan
 from ytterby.workflow.provenance import RunRecord
 from ytterby.workflow.segments import assigned_segments, with_thresholds
@@ -55,7 +55,8 @@ class Case:
 
     ``lung_shunt`` is the measured one, where the case says how to measure it, ``planar`` the views it was counted in.
     ``radiopharmaceuticals`` is what the images' files say of the nuclide and of what was given, by the name of the path.
-    ``inputs`` are the files and folders that were read, for the record in run.json.
+    ``ct_files`` are the CT's slices, for references to them; ``inputs`` are the files and folders that were read, for the
+    record in run.json.
     """
 
     patient_id: str
@@ -63,6 +64,7 @@ class Case:
     segments: tuple[Segment, ...]
     options: DoseOptions
     ct: Volume | None = field(default=None, repr=False)
+    ct_files: tuple[Path, ...] = field(default=(), repr=False)
     radiobiology: Radiobiology | None = None
     effects: tuple[EffectRow, ...] = ()
     accuracy: Accuracy = field(default_factory=Accuracy)
@@ -119,6 +121,8 @@ def _written(out: Path, case: Case, found: DosedCase) -> CaseDose:
         found,
         image=case.imaged[0].image,
         ct=case.ct,
+        ct_files=case.ct_files,
+        radiobiology=case.radiobiology,
         sessions=case.sessions,
         simulated=case.simulated,
         parameters=_parameters(case),
@@ -178,11 +182,14 @@ def load_case(path: Path, *, planned: tuple[str, datetime] | None = None) -> Cas
     file, reported, of_reports = with_dose_reports(read_case(path))
     read = case_images(file)
     images = read.images
-    ct = None if file.ct is None else load_volume(file.ct.path, roles=("ct", "diagnostic"))[0]
+    ct, ct_files = (None, ()) if file.ct is None else load_ct(file.ct.path)
     segments, of_segments = assigned_segments(file, ct)
     carrier = Carrier(file.registration, images[0][0].frame_of_reference)
     images = [(carrier.carry(image, "an image of another session"), sharing) for image, sharing in images]
-    ct = None if ct is None else carrier.carry(ct, "the CT")
+    if ct is not None:
+        own, ct = ct, carrier.carry(ct, "the CT")
+        # What was carried elsewhere does not lie on its slices any more.
+        ct_files = ct_files if ct.frame_of_reference == own.frame_of_reference and ct.grid.same_as(own.grid) else ()
     segments = tuple(carrier.carry(segment, "the segments") for segment in segments)
     registered = carrier.registered()
     segments = with_thresholds(file, segments, images[0][0])
@@ -200,6 +207,7 @@ def load_case(path: Path, *, planned: tuple[str, datetime] | None = None) -> Cas
         segments=segments,
         options=file.options.dose_options(measured_lung_mass_kg=lung_mass),
         ct=ct,
+        ct_files=ct_files,
         radiobiology=None if file.radiobiology is None else file.radiobiology.parameters(),
         effects=chosen_effects(file.effects),
         accuracy=stated_accuracy(file.partial_volume, file.uncertainty),

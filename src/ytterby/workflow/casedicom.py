@@ -1,4 +1,4 @@
-"""DICOM objects of a case: the dose as RTDOSE and the segments as SEG, on the CT's grid where there is a CT."""
+"""DICOM objects of a case: on which grid they are written, and who they say they are."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from ytterby.dicom.uids import content_uid
-from ytterby.dicom.write import write_dose, write_segmentation
 from ytterby.dicom.write.identity import DicomHeader
 from ytterby.dosimetry.case import DosedCase
 from ytterby.errors import GeometryError
-from ytterby.model.dose import Notice
+from ytterby.model.dose import Notice, Radiobiology
 from ytterby.model.segment import Segment
 from ytterby.model.treatment import Session
 from ytterby.model.volume import Grid, Volume
+from ytterby.workflow.caseradiotherapy import write_radiotherapy
 
 __all__ = ["case_header", "write_case_dicom"]
 
@@ -24,32 +24,44 @@ _TOLERATED_LOSS_FRACTION = 0.05
 
 
 def write_case_dicom(
-    folder: Path, header: DicomHeader, found: DosedCase, dose_map: Volume, ct: Volume | None
+    folder: Path,
+    header: DicomHeader,
+    found: DosedCase,
+    dose_map: Volume,
+    ct: Volume | None,
+    *,
+    ct_files: Sequence[Path],
+    radiobiology: Radiobiology | None,
 ) -> list[Notice]:
-    """Write dose.dcm and segments.dcm on the CT's grid where there is a CT that DICOM can hold; what was lost is told."""
+    """Write segments, plans and doses on the CT's grid where there is a CT that DICOM can hold; what was lost is told."""
     segments = found.segments
     notices: list[Notice] = []
+
+    def written(dose: Volume, kept: Sequence[Segment], source: Sequence[Path]) -> None:
+        notices.extend(
+            write_radiotherapy(
+                folder, header, found, dose=_shown(dose), segments=kept, source=source, radiobiology=radiobiology
+            )
+        )
+
     try:
-        write_dose(_shown(dose_map if ct is None else found.map_on(ct.grid)), folder / "dose.dcm", header)
         kept = _on_grid(segments, segments[0].grid if ct is None else ct.grid)
-        write_segmentation(kept, folder / "segments.dcm", header)
+        written(dose_map if ct is None else found.map_on(ct.grid), kept, ct_files)
     except GeometryError as error:
         if ct is None:
-            text = f"dose.dcm and segments.dcm could not be written: {error.what}."
+            text = f"The DICOM objects could not be written: {error.what}."
             return [Notice("no_dicom", text)]
         notices.append(
-            Notice("dicom_off_ct", f"dose.dcm and segments.dcm could not be written on the CT's grid ({error.what}).")
+            Notice("dicom_off_ct", f"The DICOM objects could not be written on the CT's grid ({error.what}).")
         )
-        write_dose(_shown(dose_map), folder / "dose.dcm", header)
         kept = _on_grid(segments, segments[0].grid)
-        write_segmentation(kept, folder / "segments.dcm", header)
+        written(dose_map, kept, ())
     volumes = {segment.name: segment.volume_ml for segment in kept}
     for segment in segments:
         lost = 1.0 - volumes.get(segment.name, 0.0) / segment.volume_ml
         if lost > _TOLERATED_LOSS_FRACTION:
-            text = (
-                f"segments.dcm lacks {lost:.0%} of '{segment.name}', which reaches beyond the CT or is finer than it."
-            )
+            why = "it reaches beyond the CT, or is finer"
+            text = f"segments.dcm and structures.dcm lack {lost:.0%} of '{segment.name}': {why}."
             notices.append(Notice("segments_cropped", text))
     return notices
 

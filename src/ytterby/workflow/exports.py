@@ -14,12 +14,13 @@ from ytterby.cohort.assemble import marked
 from ytterby.dosimetry.case import DosedCase
 from ytterby.files.analysistables import write_table
 from ytterby.files.nifti import write_nifti
-from ytterby.model.dose import CaseDose
+from ytterby.model.dose import CaseDose, Radiobiology
 from ytterby.model.segment import Role
 from ytterby.model.treatment import Session
 from ytterby.model.volume import Volume
 from ytterby.report.case_page import write_case_page
 from ytterby.workflow.casedicom import case_header, write_case_dicom
+from ytterby.workflow.caseradiotherapy import DICOM_FILES
 from ytterby.workflow.casetables import budget_record, budget_table, dose_row, engine_table, histogram_table
 from ytterby.workflow.outputs import whole_or_nothing
 from ytterby.workflow.provenance import sha256_of, write_json
@@ -27,7 +28,7 @@ from ytterby.workflow.provenance import sha256_of, write_json
 __all__ = ["case_record", "write_case"]
 
 # Files that not every case has: what an earlier run left of them must not stay beside new doses.
-_OPTIONAL = ("uncertainty.csv", "engines.csv", "dose.dcm", "segments.dcm")
+_OPTIONAL = ("uncertainty.csv", "engines.csv", *DICOM_FILES)
 
 
 def write_case(
@@ -36,17 +37,19 @@ def write_case(
     *,
     image: Volume,
     ct: Volume | None,
+    ct_files: Sequence[Path],
+    radiobiology: Radiobiology | None,
     sessions: Sequence[Session],
     simulated: bool,
     parameters: Mapping[str, Any],
 ) -> CaseDose:
-    """Write doses.csv, dvh.csv, case.json, report.html, dose.nii.gz, dose.dcm and segments.dcm into ``out``.
+    """Write doses.csv, dvh.csv, case.json, report.html, dose.nii.gz and the DICOM objects into ``out``.
 
     ``parameters`` are what the case stated beside its options, JSON-ready. Returns the dose with what the writing had to tell.
     """
     dose, segments = found.dose, found.segments
     dose_map = found.map_on(image.grid)
-    with whole_or_nothing(out, optional=_OPTIONAL) as folder:
+    with whole_or_nothing(out, optional=(*_OPTIONAL, *(path.name for path in out.glob("plan_*.dcm")))) as folder:
         write_table(folder / "doses.csv", marked(pd.DataFrame([dose_row(row) for row in dose.doses]), simulated))
         write_table(folder / "dvh.csv", marked(histogram_table(dose), simulated))
         if dose.budgets:
@@ -55,7 +58,7 @@ def write_case(
             write_table(folder / "engines.csv", marked(engine_table(dose), simulated))
         write_nifti(folder / "dose.nii.gz", dose_map)
         header = case_header(dose.patient_id, image, ct, segments, sessions, simulated=simulated)
-        notices = write_case_dicom(folder, header, found, dose_map, ct)
+        notices = write_case_dicom(folder, header, found, dose_map, ct, ct_files=ct_files, radiobiology=radiobiology)
         dose = replace(dose, notices=(*dose.notices, *notices))
         write_case_page(
             folder / "report.html",

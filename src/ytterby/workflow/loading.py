@@ -27,6 +27,7 @@ __all__ = [
     "LoadedImage",
     "LoadedSegments",
     "image_notices",
+    "load_ct",
     "load_image",
     "load_segments",
     "load_volume",
@@ -35,6 +36,7 @@ __all__ = [
 
 _NIFTI = (".nii", ".nii.gz")
 _NRRD = (".nrrd", ".nhdr")
+_CT = ("ct", "diagnostic")
 _SEGMENTED = ("segmentation", "structure_set")
 
 
@@ -110,6 +112,21 @@ def _of_series(series: Series, *, time_zone: str | None, energy_window: str | No
         # Which of several is meant has been said.
         told = tuple(notice for notice in told if STATE_WINDOW not in notice.message)
     return LoadedImage(volume, told, series.radiopharmaceutical)
+
+
+def load_ct(path: Path) -> tuple[Volume, tuple[Path, ...]]:
+    """The CT at a path, and the DICOM files of its slices (none where it is another format, or one file), for references to them.
+
+    Raises
+    ------
+    InputError
+        As for ``load_volume``.
+    """
+    if path.is_file():
+        return load_volume(path, roles=_CT)[0], ()
+    series = only_series(path, _CT)
+    volume = read_volume(series)
+    return volume, series.files if len(series.files) == volume.grid.shape[2] else ()
 
 
 def image_notices(series: Series) -> tuple[Notice, ...]:

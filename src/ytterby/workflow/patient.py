@@ -43,7 +43,7 @@ def patient_case(
         )
     series = scan(imaging).series
     imaged, told = _imaged_sessions(folder, imaging, series, study, patient, images)
-    ct, of_ct = _own_ct(series, imaged[0].image, study.time_zone)
+    ct, ct_files, of_ct = _own_ct(series, imaged[0].image, study.time_zone)
     segments, of_segments = _segments(folder / "segments" / patient.patient_id, study, ct)
     return Case(
         patient_id=patient.patient_id,
@@ -51,6 +51,7 @@ def patient_case(
         segments=segments,
         options=study.options.dose_options(measured_lung_mass_kg=_lung_mass_kg(study, ct, segments)),
         ct=ct,
+        ct_files=ct_files,
         radiobiology=None if study.radiobiology is None else study.radiobiology.parameters(),
         effects=chosen_effects(study.effects),
         accuracy=stated_accuracy(study.partial_volume, study.uncertainty),
@@ -129,20 +130,23 @@ def _image(
     )
 
 
-def _own_ct(series: Sequence[Series], image: Volume, time_zone: str | None) -> tuple[Volume | None, tuple[Notice, ...]]:
-    """The CT of the image's own frame of reference, a plain one before one with contrast; None where there is none."""
+def _own_ct(
+    series: Sequence[Series], image: Volume, time_zone: str | None
+) -> tuple[Volume | None, tuple[Path, ...], tuple[Notice, ...]]:
+    """The CT of the image's own frame of reference with its slices, a plain one before one with contrast; None without one."""
     frame = image.frame_of_reference
     fitting = [
         one for role in ("ct", "diagnostic") for one in series if one.kind == "ct" and one.role == role and frame
     ]
     fitting = [one for one in fitting if one.frame_of_reference == frame]
     if not fitting:
-        return None, ()
+        return None, (), ()
     notices: tuple[Notice, ...] = ()
     if len(fitting) > 1:
         text = f"{len(fitting)} CT series lie in the image's frame of reference; '{fitting[0].description}' is used."
         notices = (Notice("several_ct", text),)
-    return read_volume(fitting[0], time_zone=time_zone), notices
+    ct = read_volume(fitting[0], time_zone=time_zone)
+    return ct, fitting[0].files if len(fitting[0].files) == ct.grid.shape[2] else (), notices
 
 
 def _segments(place: Path, study: StudyFile, ct: Volume | None) -> tuple[tuple[Segment, ...], tuple[Notice, ...]]:

@@ -93,7 +93,19 @@ def quantity_problems(headers: Sequence[Header], kind: str) -> list[Problem]:
         return [*_pt_problems(headers), *_rescale_problems(headers)]
     if kind.startswith("nm_"):
         return [*_nm_problems(headers[0]), *_frame_problems(headers, kind)]
-    return []
+    return _dose_problems(headers[0]) if kind == "rtdose" else []
+
+
+def _dose_problems(header: Header) -> list[Problem]:
+    name, dataset = header.path.name, header.dataset
+    if unit_of(header, "rtdose") != "Gy" or not (number(dataset, "DoseGridScaling") or 0.0) > 0:
+        lacking = "DoseUnits is not GY, or DoseGridScaling is missing"
+        return [Problem("red", lacking, name, remedy="export the dose in gray")]
+    kind = text(dataset, "DoseType").upper()
+    if kind == "PHYSICAL":
+        return []
+    said = f"DoseType is {kind or 'not stated'}: this is no absorbed dose"
+    return [Problem("amber", said, name, remedy="name the physical dose where one is wanted")]
 
 
 def _rescale_problems(headers: Sequence[Header]) -> list[Problem]:

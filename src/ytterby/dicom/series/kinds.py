@@ -37,6 +37,7 @@ _SOP_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.66.1": "reg",
     "1.2.840.10008.5.1.4.1.1.66.3": "reg",
     "1.2.840.10008.5.1.4.1.1.104.1": "document",
+    "1.2.840.10008.5.1.4.1.1.481.5": "rtplan",
 }
 _MODALITIES = {
     "NM": "nm",
@@ -46,6 +47,7 @@ _MODALITIES = {
     "SEG": "seg",
     "RTSTRUCT": "rtstruct",
     "RTDOSE": "rtdose",
+    "RTPLAN": "rtplan",
     "SR": "sr",
     "REG": "reg",
     "DOC": "document",
@@ -71,7 +73,7 @@ class Proposal:
 def kind_of(header: Header) -> str:
     """Kind of object.
 
-    nm_recon_tomo, nm_tomo, nm_static, nm_whole_body, pt, ct, mr, seg, rtstruct, rtdose, reg, document, sr or other.
+    nm_recon_tomo, nm_tomo, nm_static, nm_whole_body, pt, ct, mr, seg, rtstruct, rtdose, rtplan, reg, document, sr or other.
     """
     sop_class = header.sop_class
     if sop_class.startswith(STRUCTURED_REPORTS):
@@ -115,6 +117,7 @@ def propose(header: Header, kind: str) -> Proposal:
             "radiotherapy structure set (RTSTRUCT)" + _names(dataset, "StructureSetROISequence", "ROIName"),
         ),
         "rtdose": Proposal("dose", "radiotherapy dose (RTDOSE)"),
+        "rtplan": Proposal("none", "radiotherapy plan (RTPLAN)"),
         "sr": Proposal("none", "structured report (SR)"),
         "document": Proposal("none", "document (encapsulated PDF)"),
         "reg": Proposal("registration", "spatial registration (REG)"),

@@ -79,6 +79,8 @@ def write_segmentation(
     seg.Columns, seg.Rows = frames.grid.shape[:2]
     seg.PixelData = packed + b"\0" * (len(packed) % 2)
     _settle(seg, header, series_uid, with_source=bool(source))
+    if source:
+        _refer_to_study(seg, text(open_header(source[0]).dataset, "StudyInstanceUID"))
     return save(seg, path)
 
 
@@ -163,6 +165,16 @@ def _order_frames(seg: Dataset, frames: Frames) -> None:
     for segment, k, item in placed:
         item.FrameContentSequence[0].DimensionIndexValues = [segment, rank[k]]
     seg.PerFrameFunctionalGroupsSequence = DicomSequence([item for _, _, item in placed])
+
+
+def _refer_to_study(seg: Dataset, study_uid: str) -> None:
+    """References to images of another study than the object's own stand below that study (DICOM PS3.3 C.12.2)."""
+    if study_uid == seg.StudyInstanceUID:
+        return
+    other = Dataset()
+    other.StudyInstanceUID, other.ReferencedSeriesSequence = study_uid, seg.ReferencedSeriesSequence
+    del seg.ReferencedSeriesSequence
+    seg.StudiesContainingOtherReferencedInstancesSequence = DicomSequence([other])
 
 
 def _settle(seg: Dataset, header: DicomHeader, series_uid: str, *, with_source: bool) -> None:
