@@ -17,6 +17,7 @@ import select
 import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -28,8 +29,16 @@ import numpy as np
 from corpus import originals
 from mutations import MUTATIONS
 
+from ytterby.dicom.deidentify import deidentify_folder
 from ytterby.dicom.header import open_header
-from ytterby.dicom.read import read_segments, read_structures, read_views, read_volume
+from ytterby.dicom.read import (
+    read_dose_report,
+    read_registration,
+    read_segments,
+    read_structures,
+    read_views,
+    read_volume,
+)
 from ytterby.dicom.series.kinds import kind_of
 from ytterby.errors import InputError
 from ytterby.workflow.inspect import inspect
@@ -38,12 +47,27 @@ SECONDS = 5.0
 MEBIBYTES = 512
 MOST_REAL_BYTES = 700_000
 
+
+def deidentified(path: Path) -> object:
+    """The folder of a file without identities, written anew and thrown away."""
+    folder = path if path.is_dir() else path.parent
+    with tempfile.TemporaryDirectory() as place:
+        try:
+            return deidentify_folder(folder, Path(place) / "out")
+        except InputError as error:
+            # Where nothing can be written it is the folder that is named.
+            raise type(error)(error.what, where=f"{error.where} {path}", remedy=error.remedy) from error
+
+
 READERS: dict[str, Callable[[Path], object]] = {
     "inspect": inspect,
     "read_volume": read_volume,
     "read_segments": read_segments,
     "read_structures": read_structures,
     "read_views": read_views,
+    "read_registration": read_registration,
+    "read_dose_report": read_dose_report,
+    "deidentify": deidentified,
 }
 
 
@@ -60,7 +84,9 @@ class Target:
         """A file that stands alone, or up to three slices of the folder that a slice lies in."""
         header = open_header(path)
         alone = kind_of(header) not in ("ct", "pt", "mr") or not path.parent.is_dir()
-        beside = () if alone else tuple(sorted(one for one in path.parent.iterdir() if one != path)[:3])
+        beside = (
+            () if alone else tuple(sorted(one for one in path.parent.iterdir() if one.is_file() and one != path)[:3])
+        )
         return cls(path if alone else path.parent, path.read_bytes(), beside)
 
     def laid_out(self, content: bytes, folder: Path) -> Path:

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pydicom
 from pydicom.uid import JPEG2000Lossless, RLELossless
+from tests.dicom.enhanced import sliced, write_enhanced
 
 from ytterby.dicom.uids import content_uid
 from ytterby.dicom.write import (
     DicomHeader,
     write_ct,
     write_dose,
+    write_dose_report,
     write_nm_planar,
     write_nm_recon_tomo,
     write_pet,
+    write_registration,
     write_segmentation,
     write_structures,
 )
+from ytterby.model.administration import DoseRecord, MeasuredActivity
 from ytterby.model.planar import PlanarView, ViewDirection
 from ytterby.model.segment import Role, Segment
+from ytterby.model.transform import Transform
 from ytterby.model.volume import Grid, Quantity, Volume
 
 FRAME = content_uid("hostile", "frame of reference")
+ENHANCED_CT = {
+    "PixelValueTransformationSequence": {"RescaleSlope": 1, "RescaleIntercept": -1000, "RescaleType": "HU"},
+}
 HEADER = DicomHeader(
     patient_id="H1",
     patient_name="Test^Hostile",
@@ -85,7 +93,25 @@ def originals(folder: Path) -> dict[str, Path]:
         )
         for number, direction in enumerate(ViewDirection, start=1)
     ]
+    given = datetime(2024, 3, 8, 10, 0, tzinfo=UTC)
+    record = DoseRecord(
+        agent="Y-90 glass microspheres",
+        radionuclide="90Y",
+        half_life_hours=64.1,
+        started_at=given,
+        administered_activity_gbq=3.86,
+        before=MeasuredActivity(3.9, given - timedelta(minutes=20)),
+        after=MeasuredActivity(0.03, given + timedelta(minutes=20)),
+    )
+    shift = np.eye(4)
+    shift[:3, 3] = [3.0, -4.0, 12.5]
+    moved = Transform(content_uid("hostile", "another frame"), FRAME, shift)
+    stored = rng.integers(0, 2000, grid.shape).astype(np.uint16)
+    (folder / "enhanced").mkdir()
     return {
+        "reg": write_registration([moved], folder / "reg.dcm", HEADER),
+        "dose_report": write_dose_report(record, folder / "report.dcm", HEADER),
+        "enhanced_ct": write_enhanced(folder / "enhanced" / "1.dcm", sliced(stored, grid, **ENHANCED_CT), "CT"),
         "ct": ct[0],
         "ct_rle": _compressed(ct, folder / "rle", RLELossless),
         "ct_jpeg_2000": _compressed(ct, folder / "jpeg_2000", JPEG2000Lossless),

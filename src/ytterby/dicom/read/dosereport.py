@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ytterby.dicom.header import DAMAGE, quiet
+from ytterby.dicom.header import DAMAGE, naming, quiet
 from ytterby.dicom.layout.administration import dose_record
 from ytterby.dicom.layout.content import open_report
 from ytterby.errors import DicomError, InputError
@@ -31,7 +31,8 @@ def read_dose_report(path: Path | str, *, time_zone: str | None = None) -> DoseR
     """
     path = Path(path)
     try:
-        return dose_record(open_report(path), path.name, time_zone=time_zone)
+        with naming(path):
+            return dose_record(open_report(path), path.name, time_zone=time_zone)
     except DAMAGE as error:
         if isinstance(error, InputError):
             raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ytterby.dicom.header import DAMAGE, open_whole, quiet
+from ytterby.dicom.header import DAMAGE, naming, open_whole, quiet
 from ytterby.dicom.layout.registration import registered_transforms
 from ytterby.errors import DicomError, InputError
 from ytterby.model.transform import Transform
@@ -25,7 +25,8 @@ def read_registration(path: Path | str) -> tuple[Transform, ...]:
     """
     path = Path(path)
     try:
-        return registered_transforms(open_whole(path), path.name)
+        with naming(path):
+            return registered_transforms(open_whole(path), path.name)
     except DAMAGE as error:
         if isinstance(error, InputError):
             raise
