@@ -296,6 +296,9 @@ def test_real_planar_images_are_read(external_data: Path) -> None:
     assert one.spacing_mm == pytest.approx((2.065, 2.065), abs=1e-5)
     image = sitk.GetArrayFromImage(sitk.ReadImage(str(folder / "Spatial_Resol_X.dcm")))
     np.testing.assert_array_equal(read_view(folder / "Spatial_Resol_X.dcm").array, image[0])
+    whole = read_view(folder / "NM1_JPLL")
+    assert whole.array.shape == (1024, 256)
+    assert whole.counts_in(np.ones(whole.array.shape, dtype=bool)) == 3_596_452  # CountsAccumulated of the file
     # Real, and of one detector: from where it looked is not said anywhere.
     series = scan(folder / "NM1_JPLL").series[0]
     assert "not known of 1 of 1 frames" in messages(series, "amber")

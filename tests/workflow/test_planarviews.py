@@ -115,6 +115,7 @@ def test_the_shunt_of_the_images_is_that_of_hand_counted_numbers(tmp_path: Path)
     assert record["sessions"][0]["lung_shunt_fraction"] == expected
     page = (tmp_path / "out" / "report.html").read_text("utf-8")
     assert "Measured lung shunt" in page
+    assert 'alt="Anterior and posterior planar view with the regions of lungs and liver"' in page
     run = json.loads((tmp_path / "out" / "run.json").read_text("utf-8"))
     assert any(name.endswith("planar.dcm") for name in map(str, json.dumps(run).split('"')))
 

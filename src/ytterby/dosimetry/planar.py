@@ -12,7 +12,7 @@ from ytterby.model.planar import PlanarPair, PlanarView
 from ytterby.model.segment import BoolArray
 from ytterby.model.treatment import LungShunt
 
-__all__ = ["PlanarRegions", "planar_image_lung_shunt"]
+__all__ = ["PlanarRegions", "PlanarScan", "planar_image_lung_shunt"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +36,15 @@ class PlanarRegions:
             raise SegmentError(
                 "the background overlaps lungs or liver", remedy="draw it beside them, where there is no uptake"
             )
+
+
+@dataclass(frozen=True, eq=False)
+class PlanarScan:
+    """Two views of a patient, the regions on them, and the lung shunt that was found."""
+
+    pair: PlanarPair
+    regions: PlanarRegions = field(repr=False)
+    lung_shunt: LungShunt
 
 
 def planar_image_lung_shunt(pair: PlanarPair, regions: PlanarRegions) -> LungShunt:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ytterby.model.dose import CaseDose
 from ytterby.model.segment import Role, Segment
 
-__all__ = ["BENEATH", "Mark", "label", "marks", "stacking"]
+__all__ = ["BENEATH", "Mark", "label", "marks", "role_colour", "stacking"]
 
 # Liver olive, perfused volumes cyan (a hue per infusion), tumours reds, normal tissue green, lungs blue, the rest magenta:
 # all readable on a CT and on white paper.
@@ -65,6 +65,11 @@ def marks(dose: CaseDose, segments: Sequence[Segment]) -> dict[str, Mark]:
         number = place + 1 if role is Role.TUMOUR else None
         found[name] = Mark(colours[place % len(colours)], number, place >= len(colours))
     return found
+
+
+def role_colour(role: Role) -> str:
+    """First colour of a role."""
+    return _COLOURS[role][0]
 
 
 def stacking(role: Role) -> int:

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ytterby.dosimetry.planar import PlanarScan
 from ytterby.model.dose import ActivityBalance, CaseDose, SegmentDose, SingleCompartmentDose, joint_mean_dose_gy
 from ytterby.model.segment import Role, Segment
 from ytterby.model.treatment import Session
@@ -32,6 +33,7 @@ from ytterby.report.case_sections import (
     parameter_rows,
 )
 from ytterby.report.numbers import NOT_AVAILABLE, fixed
+from ytterby.report.planar_figure import planar_figure
 from ytterby.report.single_page import data_url, page_template
 
 __all__ = ["case_html", "write_case_page"]
@@ -76,11 +78,13 @@ def write_case_page(
     software: str,
     title: str = "",
     parameters: Mapping[str, Any] | None = None,
+    planar: PlanarScan | None = None,
 ) -> None:
     """Write the report of a case to ``path``: one file, images inside, the same bytes for the same input.
 
     ``image`` is what the dose was computed from, ``ct`` what it is shown on (None: the image carries the contours);
-    ``segments`` may lie on grids of their own. ``software`` names program and version.
+    ``segments`` may lie on grids of their own. ``software`` names program and version; ``planar`` is the
+    scan in which the lung shunt was counted.
     """
     page = case_html(
         dose=dose,
@@ -93,6 +97,7 @@ def write_case_page(
         software=software,
         title=title,
         parameters=parameters,
+        planar=planar,
     )
     path.write_bytes(page.encode("utf-8"))
 
@@ -109,6 +114,7 @@ def case_html(
     software: str,
     title: str = "",
     parameters: Mapping[str, Any] | None = None,
+    planar: PlanarScan | None = None,
 ) -> str:
     """The page of ``write_case_page`` as text."""
     shown = marks(dose, segments)
@@ -153,6 +159,7 @@ def case_html(
         images=[_image_row(name, volume) for name, volume in (("Image", image), ("Dose map", dose_map), ("CT", ct))],
         planes=data_url("image/png", png_bytes(planes)),
         histogram=None if histogram is None else data_url("image/svg+xml", svg_bytes(histogram)),
+        planar=None if planar is None else data_url("image/png", png_bytes(planar_figure(planar, simulated=simulated))),
         has_ct=ct is not None,
         focus=_focus(segments),
         isodoses=", ".join(f"{level:g}" for level in ISODOSES_GY),

@@ -13,6 +13,7 @@ from ytterby.dosimetry.case import DosedCase, ImagedSessions, case_dose
 from ytterby.dosimetry.effect import EffectRow, effect_row
 from ytterby.dosimetry.expectation import expected_effects
 from ytterby.dosimetry.lung import planar_lung_shunt, spect_lung_shunt
+from ytterby.dosimetry.planar import PlanarScan
 from ytterby.errors import GeometryError
 from ytterby.files.casefile import CaseFile, read_case
 from ytterby.files.effecttable import read_effects
@@ -31,7 +32,7 @@ from ytterby.workflow.engine import Progress
 from ytterby.workflow.exports import write_case
 from ytterby.workflow.images import case_images, imaged_sessions
 from ytterby.workflow.loading import load_ct
-from ytterby.workflow.planarviews import PlanarScan, planar_scan
+from ytterby.workflow.planarviews import planar_scan
 from ytterby.workflow.provenance import RunRecord
 from ytterby.workflow.segments import assigned_segments, with_thresholds
 
@@ -126,6 +127,7 @@ def _written(out: Path, case: Case, found: DosedCase) -> CaseDose:
         sessions=case.sessions,
         simulated=case.simulated,
         parameters=_parameters(case),
+        planar=case.planar,
     )
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 import ytterby
 from ytterby.cohort.assemble import marked
 from ytterby.dosimetry.case import DosedCase
+from ytterby.dosimetry.planar import PlanarScan
 from ytterby.files.analysistables import write_table
 from ytterby.files.nifti import write_nifti
 from ytterby.model.dose import CaseDose, Radiobiology
@@ -42,10 +43,12 @@ def write_case(
     sessions: Sequence[Session],
     simulated: bool,
     parameters: Mapping[str, Any],
+    planar: PlanarScan | None = None,
 ) -> CaseDose:
     """Write doses.csv, dvh.csv, case.json, report.html, dose.nii.gz and the DICOM objects into ``out``.
 
-    ``parameters`` are what the case stated beside its options, JSON-ready. Returns the dose with what the writing had to tell.
+    ``parameters`` are what the case stated beside its options, JSON-ready; ``planar`` is the scan in
+    which the lung shunt was counted. Returns the dose with what the writing had to tell.
     """
     dose, segments = found.dose, found.segments
     dose_map = found.map_on(image.grid)
@@ -71,6 +74,7 @@ def write_case(
             simulated=simulated,
             software=f"ytterby {ytterby.__version__}",
             parameters=parameters,
+            planar=planar,
         )
         record = case_record(dose, image=image, sessions=sessions, simulated=simulated)
         record |= {

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from ytterby.dicom.read import paired_views, read_view, read_views
-from ytterby.dosimetry.planar import PlanarRegions, planar_image_lung_shunt
+from ytterby.dosimetry.planar import PlanarRegions, PlanarScan, planar_image_lung_shunt
 from ytterby.errors import CalibrationError, ConfigurationError
 from ytterby.files.casefile import CaseFile
 from ytterby.files.caseparts import ViewFile
 from ytterby.imaging.planarregion import region_mask
 from ytterby.model.planar import PlanarPair, PlanarView, ViewDirection
-from ytterby.model.treatment import LungShunt
 
-__all__ = ["PlanarScan", "planar_scan"]
-
-
-@dataclass(frozen=True, eq=False)
-class PlanarScan:
-    """Two views of a patient, the regions on them, and the lung shunt that was found."""
-
-    pair: PlanarPair
-    regions: PlanarRegions = field(repr=False)
-    lung_shunt: LungShunt
+__all__ = ["planar_scan"]
 
 
 def planar_scan(file: CaseFile) -> PlanarScan | None:
