@@ -9,7 +9,7 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
-from ytterby.dicom.header import DAMAGE, items, naming, number, open_object, quiet, text
+from ytterby.dicom.header import DAMAGE, items, naming, number, numbers, open_object, quiet, text
 from ytterby.dicom.layout.segmentation import segmentation_grid
 from ytterby.dicom.pixels import MAX_PIXELS, stored_pixels
 from ytterby.errors import DicomError, GeometryError, SegmentError
@@ -30,7 +30,7 @@ def _binary_frames(dataset: Dataset, name: str) -> npt.NDArray[np.bool_]:
         raise DicomError(
             f"a segmentation of type {kind or 'unknown'} is not read",
             where=name,
-            remedy="export it as BINARY segmentation",
+            remedy="export it as BINARY, FRACTIONAL or LABELMAP segmentation",
         )
     if kind == "FRACTIONAL":
         most = number(dataset, "MaximumFractionalValue") or 255.0
@@ -59,7 +59,8 @@ def read_segments(path: Path | str) -> tuple[Segment, ...]:
     """Segments of a SEG object, in the order of their numbers, all on one grid that spans the object's frames.
 
     Role is OTHER, ``name`` the SegmentLabel, ``method`` "imported" with the algorithm type. Fractional segments take
-    what is at least half of the maximum. A segment without a frame is empty. Masks are views of (k, rows, columns) arrays.
+    what is at least half of the maximum, and ``method`` says so; in a label map, a pixel's value is its segment's number.
+    A segment without a frame is empty. Masks are views of (k, rows, columns) arrays.
 
     Raises
     ------
@@ -89,22 +90,30 @@ def read_segments(path: Path | str) -> tuple[Segment, ...]:
 def _segments(dataset: Dataset, path: Path) -> tuple[Segment, ...]:
     layout = segmentation_grid(dataset, str(path))
     described = {int(number(item, "SegmentNumber") or 0): item for item in items(dataset, "SegmentSequence")}
-    unknown = sorted(set(layout.segment_numbers) - set(described))
-    if unknown:
-        raise SegmentError(
-            f"a frame belongs to segment {unknown[0]}, which the object does not describe",
-            where=str(path),
-            remedy=_REMEDY,
-        )
+    is_label_map = text(dataset, "SegmentationType").upper() == "LABELMAP"
+    if is_label_map:
+        described.pop(0, None)  # the background may be described too
+    else:
+        _require_described(set(layout.segment_numbers), set(described), path)
     columns, rows, count = layout.grid.shape
     if len(described) * columns * rows * count > MAX_SEGMENT_VOXELS:
         raise DicomError(
             f"{len(described)} segments on {layout.grid.shape} voxels are too many", where=str(path), remedy=_REMEDY
         )
     masks: dict[int, BoolArray] = {key: np.zeros((count, rows, columns), dtype=np.bool_) for key in sorted(described)}
-    frames = _binary_frames(dataset, str(path))
-    for frame, k, key in zip(frames, layout.slices, layout.segment_numbers, strict=True):
-        masks[key][k] |= frame
+    if is_label_map:
+        labels = stored_pixels(dataset, str(path))
+        background = {0, *(int(value) for value in numbers(dataset, "PixelPaddingValue"))}
+        _require_described(set(np.unique(labels).tolist()) - background, set(described), path)
+        for frame, k in zip(labels, layout.slices, strict=True):
+            for key in np.unique(frame).tolist():
+                if key in masks:
+                    masks[key][k] |= frame == key
+    else:
+        frames = _binary_frames(dataset, str(path))
+        for frame, k, key in zip(frames, layout.slices, layout.segment_numbers, strict=True):
+            masks[key][k] |= frame
+    halved = _halved(dataset)
     frame_of_reference = text(dataset, "FrameOfReferenceUID")
     segments = []
     for key, mask in masks.items():
@@ -118,9 +127,26 @@ def _segments(dataset: Dataset, path: Path) -> tuple[Segment, ...]:
                 role=Role.OTHER,
                 mask=mask.transpose(2, 1, 0),
                 grid=layout.grid,
-                method=f"imported, {algorithm}" if algorithm else "imported",
+                method=", ".join(filter(None, ["imported", algorithm, halved])),
                 frame_of_reference=frame_of_reference,
                 source=path.name,
             )
         )
     return tuple(segments)
+
+
+def _require_described(met: set[int], described: set[int], path: Path) -> None:
+    unknown = sorted(met - described)
+    if unknown:
+        raise SegmentError(
+            f"a frame belongs to segment {unknown[0]}, which the object does not describe",
+            where=str(path),
+            remedy=_REMEDY,
+        )
+
+
+def _halved(dataset: Dataset) -> str:
+    """What was taken of a fractional segmentation, in words; "" for others."""
+    if text(dataset, "SegmentationType").upper() != "FRACTIONAL":
+        return ""
+    return f"{text(dataset, 'SegmentationFractionalType').lower() or 'fraction'} of half and more"

@@ -126,7 +126,9 @@ def propose(header: Header, kind: str) -> Proposal:
 
 def _names(dataset: Dataset, sequence: str, keyword: str) -> str:
     """Names of the first segments or regions of interest, after a colon; "" where there are none."""
-    found = [text(item, keyword) or "without a name" for item in items(dataset, sequence)]
+    # Number 0 is the background of a label map.
+    named = [item for item in items(dataset, sequence) if text(item, "SegmentNumber") != "0"]
+    found = [text(item, keyword) or "without a name" for item in named]
     more = f" and {len(found) - _MOST_NAMES} more" if len(found) > _MOST_NAMES else ""
     return f": {', '.join(name[:64] for name in found[:_MOST_NAMES])}{more}" if found else ""
 
