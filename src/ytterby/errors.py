@@ -12,6 +12,7 @@
     │   ├── CalibrationError      unit, decay reference or activity unknown or contradictory
     │   ├── SegmentError          a segment is missing, empty, or lies where it cannot
     │   ├── MissingMeasurement    a quantity that the computation needs was not given
+    │   ├── NetworkError          another machine cannot be reached, refuses, or answers wrongly
     │   ├── InconsistentStudy     parts of a study contradict each other; carries every problem found
     │   └── DomainError           a number outside the range in which a formula means something
     └── EstimationError           a statistical estimate does not exist for these data (no event, separation)
@@ -34,6 +35,7 @@ __all__ = [
     "InconsistentStudy",
     "InputError",
     "MissingMeasurement",
+    "NetworkError",
     "Problem",
     "SegmentError",
     "TableError",
@@ -103,6 +105,10 @@ class SegmentError(InputError):
 
 class MissingMeasurement(InputError):  # noqa: N818 - the field speaks of a missing measurement
     """A quantity that the computation needs was not given."""
+
+
+class NetworkError(InputError):
+    """Another machine cannot be reached, refuses, or answers wrongly; ``where`` names it."""
 
 
 class DomainError(InputError, ValueError):

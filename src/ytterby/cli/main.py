@@ -8,7 +8,23 @@ from typing import Annotated
 import typer
 
 import ytterby
-from ytterby.cli import analyse, calc, case, deidentify, demo, inspect, plan, study, tables, verify, virtual
+from ytterby.cli import (
+    analyse,
+    calc,
+    case,
+    deidentify,
+    demo,
+    fetch,
+    find,
+    inspect,
+    listen,
+    plan,
+    send,
+    study,
+    tables,
+    verify,
+    virtual,
+)
 from ytterby.cli.boundary import Boundary
 
 __all__ = ["app", "run"]
@@ -52,6 +68,10 @@ analyse.register(app)
 app.add_typer(calc.app, name="calc")
 app.add_typer(virtual.app, name="virtual")
 tables.register(app)
+listen.register(app)
+find.register(app)
+fetch.register(app)
+send.register(app)
 
 
 def run(arguments: list[str] | None = None) -> None:

@@ -27,6 +27,7 @@ __all__ = [
     "MAX_FRAMES",
     "NOT_DICOM",
     "PHILIPS_PET_TAGS",
+    "UNFINISHED",
     "Header",
     "first_item",
     "items",
@@ -47,6 +48,9 @@ MAX_FILE_BYTES = 4 * 2**30
 
 MAX_FRAMES = 100_000
 """Objects that claim more frames are not opened: what is counted frame by frame must end."""
+
+UNFINISHED = ".part"
+"""Ending of the name of a file that belongs to no whole study yet (docs/decisions/0019-receiving.md)."""
 
 NOT_DICOM = "not a DICOM file (no DICM mark)"
 

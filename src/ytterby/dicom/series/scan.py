@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ytterby.dicom.header import Header, naming, number, numbers, open_header, open_object, quiet, text
+from ytterby.dicom.header import UNFINISHED, Header, naming, number, numbers, open_header, open_object, quiet, text
 from ytterby.dicom.layout.classic import classic_datasets
 from ytterby.dicom.layout.dose import dose_grid
 from ytterby.dicom.layout.enhanced import frame_groups, is_enhanced
@@ -36,6 +36,7 @@ MAX_DEPTH = 32
 """Folders deeper than this below the one named are not entered."""
 
 _IMAGES = ("nm_recon_tomo", "nm_tomo", "nm_static", "nm_whole_body", "pt", "ct", "mr", "seg", "rtdose")
+_NOT_WHOLE = "part of a transfer that did not end well: not read"
 _STACKED = ("ct", "pt", "mr")
 
 
@@ -43,7 +44,8 @@ _STACKED = ("ct", "pt", "mr")
 def scan(path: Path | str) -> Scan:
     """All DICOM series of a file, or of a folder and what lies below it, from headers alone.
 
-    Links that lead out of the folder, and links to folders, are not followed. Files that are not DICOM, or damaged, go into
+    Links that lead out of the folder, and links to folders, are not followed; hidden folders are not entered, and parts of
+    unfinished transfers (``UNFINISHED``) are not read. Files that are not DICOM, or damaged, go into
     ``skipped`` with the reason.
 
     Raises
@@ -105,7 +107,11 @@ def files_below(root: Path) -> Iterator[tuple[Path, str]]:
         for entry in entries:
             file = Path(entry.path)
             if entry.is_dir(follow_symlinks=False):
-                if depth >= MAX_DEPTH:
+                if entry.name.startswith("."):
+                    yield file, "a hidden folder: not entered"
+                elif entry.name.endswith(UNFINISHED):
+                    yield file, _NOT_WHOLE
+                elif depth >= MAX_DEPTH:
                     yield file, f"more than {MAX_DEPTH} folders deep: not entered"
                 else:
                     below.append((file, depth + 1))
@@ -120,6 +126,8 @@ def files_below(root: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _reason_to_skip(entry: os.DirEntry[str], file: Path, inside: Path) -> str:
+    if entry.name.endswith(UNFINISHED):
+        return _NOT_WHOLE
     try:
         if entry.is_symlink():
             if file.is_dir():
