@@ -19,7 +19,8 @@ from ytterby.dicom.read import read_volume
 from ytterby.dicom.series import Series, scan, total_counts
 from ytterby.dicom.write import DicomHeader, write_ct, write_dose, write_nm_recon_tomo, write_pet
 from ytterby.errors import CalibrationError, ConfigurationError, DicomError, DomainError, GeometryError
-from ytterby.model.volume import Quantity, Volume
+from ytterby.imaging.sample import resample
+from ytterby.model.volume import Grid, Quantity, Volume
 
 Y90 = {"half_life_seconds": 64.1 * 3600, "positron_fraction": 31.86e-6, "actual_frame_duration_ms": 900_000}
 
@@ -195,6 +196,25 @@ def test_a_tilted_gantry_is_read_slanted_and_said(hu: Volume, header: DicomHeade
     np.testing.assert_allclose(read.grid.positions_mm([0, 0, 4])[0], place, atol=1e-6)
     assert read.grid.voxel_volume_ml == pytest.approx(hu.grid.voxel_volume_ml)
     assert "tilted by 9.46 degrees" in levels(scan(tmp_path).series[0])["amber"][0]
+
+
+def test_what_is_sampled_from_a_tilted_ct_is_where_it_was(header: DicomHeader, tmp_path: Path) -> None:
+    # A field that is linear in the patient: trilinear sampling is exact, wherever the voxels lie.
+    upright = Grid.axis_aligned((12, 12, 8), (2.0, 2.0, 3.0))
+    slope, tilted = np.array([3.0, -5.0, 7.0]), upright.affine.copy()
+    tilted[:3, 2] += [0.0, 1.5, 0.0]
+    grid = Grid(upright.shape, tilted)
+    index = np.stack(np.meshgrid(*[np.arange(n) for n in grid.shape], indexing="ij"), axis=-1).reshape(-1, 3)
+    # Whole numbers at every voxel of the tilted grid, so that HU are exact.
+    field = np.rint(grid.positions_mm(index) @ slope * 2).reshape(grid.shape).astype(np.int16)
+    for k, path in enumerate(write_ct(Volume(field, upright, Quantity.HU), tmp_path, header)):
+        edit(path, setting(ImagePositionPatient=[float(value) for value in grid.positions_mm([0, 0, k])[0]]))
+    read = read_volume(tmp_path)
+    assert read.grid.same_as(grid)
+    inner = upright.cropped((slice(2, 9), slice(5, 8), slice(1, 6)))
+    places = np.stack(np.meshgrid(*[np.arange(n) for n in inner.shape], indexing="ij"), axis=-1).reshape(-1, 3)
+    expected = (inner.positions_mm(places) @ slope * 2).reshape(inner.shape)
+    np.testing.assert_allclose(resample(read, inner).array, expected, atol=1e-3)
 
 
 def padded(dataset: Dataset, value: int, *, limit: int | None = None, stored: int = 16) -> None:
