@@ -16,8 +16,11 @@ import pytest
 from pynetdicom import AE, _config
 from pynetdicom.sop_class import CTImageStorage, Verification
 
-from ytterby.dicom.network.peer import PeerRule, TlsFiles
+from ytterby.dicom.network.calling import echo
+from ytterby.dicom.network.peer import Archive, PeerRule, TlsFiles
+from ytterby.errors import NetworkError
 from ytterby.workflow.inspect import inspect
+from ytterby.workflow.transfer import ship, shipment
 
 
 def store(dcmtk, port: int, *words: object, to: str = "YTTERBY") -> subprocess.CompletedProcess[str]:
@@ -309,14 +312,14 @@ def certificates(tmp_path_factory) -> dict[str, TlsFiles]:
 def test_tls_asks_for_the_certificate_of_the_caller(ear, dcmtk, small, certificates, until) -> None:
     one = ear(tls=certificates["listener"], limits={"opening_seconds": 1.0, "idle_seconds": 2.0})
 
-    def echo(name: str) -> int:
+    def echoed(name: str) -> int:
         files = certificates[name]
         words = ["+tls", files.key, files.certificate, "+cf", files.trusted]
         return dcmtk("echoscu", *words, "-aec", "YTTERBY", "127.0.0.1", one.port).returncode
 
     with socket.create_connection(("127.0.0.1", one.port)):  # says nothing: no other waits for it
-        assert echo("caller") == 0
-    assert echo("stranger") != 0
+        assert echoed("caller") == 0
+    assert echoed("stranger") != 0
     assert dcmtk("echoscu", "-to", 2, "-ta", 2, "-td", 2, "-aec", "YTTERBY", "127.0.0.1", one.port).returncode != 0
     context = ssl.create_default_context(cafile=certificates["caller"].trusted)
 
@@ -333,6 +336,25 @@ def test_tls_asks_for_the_certificate_of_the_caller(ear, dcmtk, small, certifica
     files = certificates["caller"]
     done = store(dcmtk, one.port, "+tls", files.key, files.certificate, "+cf", files.trusted, small / "0001.dcm")
     assert done.returncode == 0, done.stderr
+    until(lambda: one.told, "the study")
+
+
+def test_our_own_caller_speaks_tls_and_checks_who_answers(ear, certificates, small, until) -> None:
+    one = ear(tls=certificates["listener"], limits={"opening_seconds": 2.0, "idle_seconds": 2.0})
+
+    def archive(files: TlsFiles | None) -> Archive:
+        return Archive("127.0.0.1", one.port, "YTTERBY", tls=files, connect_seconds=3.0, answer_seconds=3.0)
+
+    files = certificates["caller"]
+    echo(archive(files))
+    with pytest.raises(NetworkError, match="certificate is not trusted"):
+        echo(archive(TlsFiles(files.certificate, files.key, certificates["stranger"].certificate)))
+    with pytest.raises(NetworkError):
+        echo(archive(None))
+    with pytest.raises(NetworkError):
+        echo(archive(TlsFiles(trusted=files.trusted)))  # the listener wants to know who calls
+    sent = ship(archive(files), shipment([small / "0001.dcm"]).files, lambda _: None)
+    assert [result.outcome for result in sent] == ["sent"]
     until(lambda: one.told, "the study")
 
 
