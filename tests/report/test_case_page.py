@@ -28,7 +28,7 @@ from ytterby.model.treatment import Device, Session, Vial
 from ytterby.model.volume import FloatArray, Grid, Quantity, Volume
 from ytterby.report.case_figures import histogram_figure, planes_figure, png_bytes, svg_bytes
 from ytterby.report.case_marks import Mark, label, marks
-from ytterby.report.case_page import case_html, write_case_page
+from ytterby.report.case_page import case_facts, page_html, write_case_page
 
 SPECT = Grid.axis_aligned((48, 48, 40), (6.0, 6.0, 6.0))
 # Another lattice for CT and masks: finer, reversed along x and y.
@@ -112,9 +112,13 @@ def case() -> dict[str, Any]:
     }
 
 
+def html(**given: Any) -> str:
+    return page_html(case_facts(**given))
+
+
 @pytest.fixture(scope="module")
 def page() -> str:
-    return case_html(**case())
+    return html(**case())
 
 
 def table_rows(page: str) -> list[str]:
@@ -180,7 +184,7 @@ def test_notices_come_before_numbers(page: str) -> None:
 def test_banners(page: str) -> None:
     assert "Research use only" in page
     assert "Simulated data" in page
-    real = case_html(**{**case(), "simulated": False})
+    real = html(**{**case(), "simulated": False})
     assert "Research use only" in real
     assert "simulated data" not in real.lower()
 
@@ -229,7 +233,7 @@ def test_hostile_names_are_text() -> None:
         notices=(Notice("<b>", "<script>"),),
     )
     given["segments"] = [replace(s, name=names.get(s.name, s.name), method="<i>") for s in given["segments"]]
-    page = case_html(**given, title="<script>title")
+    page = html(**given, title="<script>title")
     assert "<script" not in page
     assert "<img src=x" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
@@ -261,7 +265,7 @@ def test_what_is_missing_does_not_stop_the_page(without: str) -> None:
     else:
         given["dose_map"] = given["dose_map"].with_array(np.zeros(SPECT.shape, dtype=np.float32))
         given["image"] = given["image"].with_array(np.zeros(SPECT.shape, dtype=np.int16))
-    page = case_html(**given)
+    page = html(**given)
     assert ("No CT was given" in page) == (without == "ct")
     assert ("No tumour segment was given" in page) == (without in ("tumours", "segments"))
     through = {"tumours": "the liver", "segments": "the highest dose"}.get(without, "the hottest tumour")

@@ -14,6 +14,7 @@ from ytterby.model.dose import ActivityBalance, CaseDose, SegmentDose, SingleCom
 from ytterby.model.segment import Role, Segment
 from ytterby.model.treatment import Session
 from ytterby.model.volume import Quantity, Volume
+from ytterby.report.case_facts import CaseFacts
 from ytterby.report.case_figures import (
     ISODOSES_GY,
     WASH_FROM_FRACTION,
@@ -36,7 +37,7 @@ from ytterby.report.numbers import NOT_AVAILABLE, fixed
 from ytterby.report.planar_figure import planar_figure
 from ytterby.report.single_page import data_url, page_template
 
-__all__ = ["case_html", "write_case_page"]
+__all__ = ["case_facts", "page_html", "write_case_page"]
 
 _ROLE_NAMES = {
     Role.LIVER: "Liver",
@@ -79,14 +80,14 @@ def write_case_page(
     title: str = "",
     parameters: Mapping[str, Any] | None = None,
     planar: PlanarScan | None = None,
-) -> None:
-    """Write the report of a case to ``path``: one file, images inside, the same bytes for the same input.
+) -> CaseFacts:
+    """Write the report of a case to ``path``: one file, images inside, the same bytes for the same input; returns what it shows.
 
     ``image`` is what the dose was computed from, ``ct`` what it is shown on (None: the image carries the contours);
     ``segments`` may lie on grids of their own. ``software`` names program and version; ``planar`` is the
     scan in which the lung shunt was counted.
     """
-    page = case_html(
+    facts = case_facts(
         dose=dose,
         dose_map=dose_map,
         image=image,
@@ -99,10 +100,20 @@ def write_case_page(
         parameters=parameters,
         planar=planar,
     )
-    path.write_bytes(page.encode("utf-8"))
+    path.write_bytes(page_html(facts).encode("utf-8"))
+    return facts
 
 
-def case_html(
+def page_html(facts: CaseFacts) -> str:
+    """The page as text."""
+    return page_template("case.html").render(
+        **facts.values,
+        planes=data_url("image/png", facts.planes_png),
+        histogram=None if facts.histogram_svg is None else data_url("image/svg+xml", facts.histogram_svg),
+    )
+
+
+def case_facts(
     *,
     dose: CaseDose,
     dose_map: Volume,
@@ -115,29 +126,29 @@ def case_html(
     title: str = "",
     parameters: Mapping[str, Any] | None = None,
     planar: PlanarScan | None = None,
-) -> str:
-    """The page of ``write_case_page`` as text."""
+) -> CaseFacts:
+    """What the report of a case shows, page or PDF, rounded for people."""
     shown = marks(dose, segments)
     planes = planes_figure(dose, dose_map, image=image, ct=ct, segments=segments, simulated=simulated)
     histogram = histogram_figure(dose, segments=segments, simulated=simulated) if dose.histograms else None
-    return page_template("case.html").render(
-        title=title or f"Dosimetry of {dose.patient_id}",
-        patient_id=dose.patient_id,
-        simulated=simulated,
-        software=software,
-        notices=dose.notices,
-        headline=_headline(dose),
-        all_tumours=_together([row for row in dose.doses if row.role is Role.TUMOUR]),
-        tumours=[_dose_row(row, shown) for row in dose.doses if row.role is Role.TUMOUR],
-        tissues=[_dose_row(row, shown) for row in dose.doses if row.role is not Role.TUMOUR],
-        has_uncertainty=any(_is_number(row.mean_dose_uncertainty_gy) for row in dose.doses),
-        has_bed=any(_is_number(row.bed_mean_gy) for row in dose.doses),
-        effects=effect_rows(dose),
-        expectations=expectation_rows(dose),
-        corrections=correction_rows(dose),
-        budget=budget_table(dose),
-        compartments=[_compartment_row(row) for row in dose.single_compartment],
-        lungs=[
+    values = {
+        "title": title or f"Dosimetry of {dose.patient_id}",
+        "patient_id": dose.patient_id,
+        "simulated": simulated,
+        "software": software,
+        "notices": dose.notices,
+        "headline": _headline(dose),
+        "all_tumours": _together([row for row in dose.doses if row.role is Role.TUMOUR]),
+        "tumours": [_dose_row(row, shown) for row in dose.doses if row.role is Role.TUMOUR],
+        "tissues": [_dose_row(row, shown) for row in dose.doses if row.role is not Role.TUMOUR],
+        "has_uncertainty": any(_is_number(row.mean_dose_uncertainty_gy) for row in dose.doses),
+        "has_bed": any(_is_number(row.bed_mean_gy) for row in dose.doses),
+        "effects": effect_rows(dose),
+        "expectations": expectation_rows(dose),
+        "corrections": correction_rows(dose),
+        "budget": budget_table(dose),
+        "compartments": [_compartment_row(row) for row in dose.single_compartment],
+        "lungs": [
             {
                 "session": row.session_id,
                 "shunt": _percent(row.lung_shunt_fraction),
@@ -147,24 +158,25 @@ def case_html(
             }
             for row in dose.lungs
         ],
-        measured_shunt=None
+        "measured_shunt": None
         if dose.measured_lung_shunt is None
         else f"{_percent(dose.measured_lung_shunt.lung_shunt_fraction)} % ({dose.measured_lung_shunt.method})",
-        engines=engine_rows(dose),
-        sessions=[_session_row(session) for session in sessions],
-        balance=_balance(dose.balance),
-        shares=_shares(dose.balance),
-        options=_options(dose),
-        parameters=parameter_rows(parameters or {}),
-        images=[_image_row(name, volume) for name, volume in (("Image", image), ("Dose map", dose_map), ("CT", ct))],
-        planes=data_url("image/png", png_bytes(planes)),
-        histogram=None if histogram is None else data_url("image/svg+xml", svg_bytes(histogram)),
-        planar=None if planar is None else data_url("image/png", png_bytes(planar_figure(planar, simulated=simulated))),
-        has_ct=ct is not None,
-        focus=_focus(segments),
-        isodoses=", ".join(f"{level:g}" for level in ISODOSES_GY),
-        wash_percent=f"{100 * WASH_FROM_FRACTION:g}",
-    )
+        "engines": engine_rows(dose),
+        "sessions": [_session_row(session) for session in sessions],
+        "balance": _balance(dose.balance),
+        "shares": _shares(dose.balance),
+        "options": _options(dose),
+        "parameters": parameter_rows(parameters or {}),
+        "images": [_image_row(name, volume) for name, volume in (("Image", image), ("Dose map", dose_map), ("CT", ct))],
+        "planar": None
+        if planar is None
+        else data_url("image/png", png_bytes(planar_figure(planar, simulated=simulated))),
+        "has_ct": ct is not None,
+        "focus": _focus(segments),
+        "isodoses": ", ".join(f"{level:g}" for level in ISODOSES_GY),
+        "wash_percent": f"{100 * WASH_FROM_FRACTION:g}",
+    }
+    return CaseFacts(values, png_bytes(planes), None if histogram is None else svg_bytes(histogram))
 
 
 def _headline(dose: CaseDose) -> list[_Figure]:

@@ -20,8 +20,10 @@ from ytterby.model.segment import Role
 from ytterby.model.treatment import Session
 from ytterby.model.volume import Volume
 from ytterby.report.case_page import write_case_page
+from ytterby.report.case_pdf import case_pdf
 from ytterby.workflow.casedicom import case_header, write_case_dicom
 from ytterby.workflow.caseradiotherapy import DICOM_FILES
+from ytterby.workflow.casereportfiles import write_case_reports
 from ytterby.workflow.casetables import budget_record, budget_table, dose_row, engine_table, histogram_table
 from ytterby.workflow.outputs import whole_or_nothing
 from ytterby.workflow.provenance import sha256_of, write_json
@@ -29,7 +31,7 @@ from ytterby.workflow.provenance import sha256_of, write_json
 __all__ = ["case_record", "write_case"]
 
 # Files that not every case has: what an earlier run left of them must not stay beside new doses.
-_OPTIONAL = ("uncertainty.csv", "engines.csv", *DICOM_FILES)
+_OPTIONAL = ("uncertainty.csv", "engines.csv", *DICOM_FILES, "measurements.dcm")
 
 
 def write_case(
@@ -45,7 +47,7 @@ def write_case(
     parameters: Mapping[str, Any],
     planar: PlanarScan | None = None,
 ) -> CaseDose:
-    """Write doses.csv, dvh.csv, case.json, report.html, dose.nii.gz and the DICOM objects into ``out``.
+    """Write doses.csv, dvh.csv, case.json, report.html, dose.nii.gz, report.pdf and the DICOM objects into ``out``.
 
     ``parameters`` are what the case stated beside its options, JSON-ready; ``planar`` is the scan in
     which the lung shunt was counted. Returns the dose with what the writing had to tell.
@@ -63,7 +65,7 @@ def write_case(
         header = case_header(dose.patient_id, image, ct, segments, sessions, simulated=simulated)
         notices = write_case_dicom(folder, header, found, dose_map, ct, ct_files=ct_files, radiobiology=radiobiology)
         dose = replace(dose, notices=(*dose.notices, *notices))
-        write_case_page(
+        facts = write_case_page(
             folder / "report.html",
             dose=dose,
             dose_map=dose_map,
@@ -76,6 +78,7 @@ def write_case(
             parameters=parameters,
             planar=planar,
         )
+        write_case_reports(folder, header, dose, case_pdf(facts), title=f"Dosimetry of {dose.patient_id}")
         record = case_record(dose, image=image, sessions=sessions, simulated=simulated)
         record |= {
             "parameters": dict(parameters),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from ytterby.dicom.read.document import read_document
 from ytterby.dicom.read.dosereport import read_dose_report
+from ytterby.dicom.read.measurements import read_measurements
 from ytterby.dicom.read.planar import paired_views, read_view, read_views
 from ytterby.dicom.read.registration import read_registration
 from ytterby.dicom.read.segmentation import read_segments
@@ -12,7 +14,9 @@ from ytterby.dicom.read.volume import read_volume
 
 __all__ = [
     "paired_views",
+    "read_document",
     "read_dose_report",
+    "read_measurements",
     "read_registration",
     "read_segments",
     "read_structures",
