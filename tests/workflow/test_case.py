@@ -105,6 +105,7 @@ def test_what_is_written(tmp_path: Path) -> None:
     run_case(load_case(write_known_case(tmp_path)), tmp_path / "out")
     out = tmp_path / "out"
     expected = {"doses.csv", "dvh.csv", "case.json", "report.html", "dose.nii.gz", "dose.dcm", "segments.dcm"}
+    expected |= {"report.pdf", "report_pdf.dcm", "measurements.dcm"}
     assert expected <= {path.name for path in out.iterdir()}
     table = rows(out / "doses.csv")
     record = json.loads((out / "case.json").read_text())
