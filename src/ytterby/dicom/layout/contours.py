@@ -18,7 +18,7 @@ __all__ = ["CLOSED", "MAX_CONTOURS", "MAX_POINTS", "MAX_REGIONS", "Region", "reg
 
 MAX_REGIONS = 2000
 """More regions of interest in one structure set are refused."""
-MAX_CONTOURS = 500_000
+MAX_CONTOURS = 100_000
 """More contours in one structure set are refused."""
 MAX_POINTS = 20_000_000
 """More points of all contours together are refused."""
