@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import statistics
 import subprocess
 import sys
-import time
 import tomllib
 from pathlib import Path
 
@@ -62,14 +62,20 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stdout.strip().endswith("HEAVY []")
 
 
+def _seconds_of_children() -> float:
+    """Processor time, which is that of the program alone: what else the machine is doing does not count."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def test_help_takes_less_than_a_second() -> None:
     environment = {**os.environ, "TERM": "dumb"}
     seconds = []
     for _ in range(5):
-        begin = time.perf_counter()
+        begin = _seconds_of_children()
         done = subprocess.run(
             [sys.executable, "-m", "ytterby", "--help"], capture_output=True, text=True, check=True, env=environment
         )
-        seconds.append(time.perf_counter() - begin)
+        seconds.append(_seconds_of_children() - begin)
         assert "Usage: ytterby" in done.stdout
     assert statistics.median(seconds) < 1.0, [round(second, 2) for second in seconds]
