@@ -33,6 +33,7 @@ from ytterby.dicom.deidentify import deidentify_folder
 from ytterby.dicom.header import open_header
 from ytterby.dicom.read import (
     read_dose_report,
+    read_measurements,
     read_registration,
     read_segments,
     read_structures,
@@ -67,6 +68,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "read_views": read_views,
     "read_registration": read_registration,
     "read_dose_report": read_dose_report,
+    "read_measurements": read_measurements,
     "deidentify": deidentified,
 }
 

@@ -17,6 +17,7 @@ from ytterby.dicom.write import (
     write_ct,
     write_dose,
     write_dose_report,
+    write_measurements,
     write_nm_planar,
     write_nm_recon_tomo,
     write_pet,
@@ -25,6 +26,7 @@ from ytterby.dicom.write import (
     write_structures,
 )
 from ytterby.model.administration import DoseRecord, MeasuredActivity
+from ytterby.model.dose import SegmentDose
 from ytterby.model.planar import PlanarView, ViewDirection
 from ytterby.model.segment import Role, Segment
 from ytterby.model.transform import Transform
@@ -93,6 +95,23 @@ def originals(folder: Path) -> dict[str, Path]:
         )
         for number, direction in enumerate(ViewDirection, start=1)
     ]
+    seg = write_segmentation(segments, folder / "seg.dcm", HEADER)
+    dose = write_dose(volume(Quantity.DOSE, rng.gamma(2.0, 60.0, grid.shape)), folder / "dose.dcm", HEADER)
+    rows = [
+        SegmentDose(
+            segment=segment.name,
+            role=segment.role,
+            method=segment.method,
+            volume_ml=segment.volume_ml,
+            mass_kg=0.1,
+            activity_fraction=0.5,
+            mean_dose_gy=123.4,
+            engine="local_deposition",
+            mean_dose_uncertainty_gy=20.0,
+            d70_gy=70.0,
+        )
+        for segment in segments
+    ]
     given = datetime(2024, 3, 8, 10, 0, tzinfo=UTC)
     record = DoseRecord(
         agent="Y-90 glass microspheres",
@@ -117,8 +136,9 @@ def originals(folder: Path) -> dict[str, Path]:
         "ct_jpeg_2000": _compressed(ct, folder / "jpeg_2000", JPEG2000Lossless),
         "pt": pet[0],
         "nm_recon_tomo": write_nm_recon_tomo(counts, folder / "nm.dcm", HEADER),
-        "rtdose": write_dose(volume(Quantity.DOSE, rng.gamma(2.0, 60.0, grid.shape)), folder / "dose.dcm", HEADER),
-        "seg": write_segmentation(segments, folder / "seg.dcm", HEADER),
+        "rtdose": dose,
+        "seg": seg,
+        "measurements": write_measurements(rows, folder / "sr.dcm", HEADER, segmentation=seg, dose=dose),
         "rtstruct": write_structures(segments, folder / "structures.dcm", HEADER),
         "nm_whole_body": write_nm_planar(views, folder / "planar.dcm", HEADER),
     }

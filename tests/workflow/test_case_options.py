@@ -187,7 +187,7 @@ def test_parameters_are_recorded_and_files_belong_together(patient: Path, tmp_pa
         ({"uncertainty": {"fwhm_mm": 12, "registration_mm": 30}}, r"uncertainty\.registration_mm: lies outside"),
         ({"uncertainty": {"fwhm_mm": 1.2}, "partial_volume": None}, r"uncertainty\.fwhm_mm: lies outside"),
         (
-            {"partial_volume": {"method": "gaussian", "fwhm_mm": 12, "table": "all.yaml"}},
+            {"partial_volume": {"method": "gaussian", "fwhm_mm": 12, "table": "wrong.yaml"}},
             "uses one of fwhm_mm and table",
         ),
         ({"uncertainty": {"fwhm_mm": 12, "draws": 500}}, "draws and seed belong together"),

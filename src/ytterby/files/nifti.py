@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from ytterby.errors import FileFormatError, GeometryError
 from ytterby.files.bounded import checked_count, decompressed, exact_bytes, opened
-from ytterby.files.voxels import finite_float, labelled_segments
+from ytterby.files.voxels import finite_float, labelled_segments, placed_grid
 from ytterby.model.segment import Segment
 from ytterby.model.volume import FloatArray, Grid, Quantity, Volume
 
@@ -136,7 +136,7 @@ def _stored(path: Path) -> _Stored:
         content = exact_bytes(handle, size, path, encoding=encoding, trailing=True)
     array = np.frombuffer(content, dtype=dtype, offset=offset).reshape(shape, order="F")
     slope, intercept = header.get_slope_inter()
-    grid = Grid(array.shape, RAS_TO_LPS @ _affine(header, path))
+    grid = placed_grid(array.shape, RAS_TO_LPS @ _affine(header, path), path)
     return _Stored(array, grid, 1.0 if slope is None else float(slope), 0.0 if intercept is None else float(intercept))
 
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from ytterby.errors import FileFormatError, GeometryError
 from ytterby.files.bounded import checked_count, exact_bytes, opened
 from ytterby.files.slicer import names_segments, slicer_segments
-from ytterby.files.voxels import finite_float, labelled_segments
+from ytterby.files.voxels import finite_float, labelled_segments, placed_grid
 from ytterby.model.segment import Segment
 from ytterby.model.volume import FloatArray, Grid, Quantity, Volume
 
@@ -129,7 +129,7 @@ def _stored(path: Path) -> _Stored:
     else:
         array = np.moveaxis(array, next(axis for axis in range(4) if axis not in spatial), 0)
     i, j, k = (sizes[axis] for axis in spatial)
-    return _Stored(header, array, Grid((i, j, k), matrix))
+    return _Stored(header, array, placed_grid((i, j, k), matrix, path))
 
 
 def _wrong(path: Path, what: str, remedy: str = "copy or export the file again") -> FileFormatError:

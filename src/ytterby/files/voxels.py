@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ytterby.errors import FileFormatError, SegmentError
+from ytterby.errors import FileFormatError, GeometryError, SegmentError
 from ytterby.model.segment import Role, Segment
 from ytterby.model.volume import FloatArray, Grid
 
-__all__ = ["as_float", "finite_float", "labelled_segments", "require_labels", "unique_names"]
+__all__ = ["as_float", "finite_float", "labelled_segments", "placed_grid", "require_labels", "unique_names"]
 
 # So many labels are named in a message; a label map of more is rarely one.
 _LABELS_SHOWN = 20
@@ -35,6 +35,14 @@ def finite_float(array: npt.NDArray[np.generic], path: Path) -> FloatArray:
             remedy="export the image again, with 0 where nothing was measured",
         )
     return samples
+
+
+def placed_grid(shape: tuple[int, int, int], affine: FloatArray, path: Path) -> Grid:
+    """The grid that a header describes; GeometryError that names the file where it is none."""
+    try:
+        return Grid(shape, affine)
+    except GeometryError as error:
+        raise GeometryError(error.what, where=str(path), remedy=error.remedy) from error
 
 
 def require_labels(labels: Mapping[int, str], array: npt.NDArray[np.generic], path: Path) -> None:

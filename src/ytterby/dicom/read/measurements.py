@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ytterby.dicom.header import DAMAGE, quiet
+from ytterby.dicom.header import DAMAGE, naming, quiet
 from ytterby.dicom.layout import measurements as names
 from ytterby.dicom.layout.content import Code, ContentItem, content_tree, open_report
 from ytterby.errors import CalibrationError, DicomError, InputError
@@ -55,7 +55,8 @@ def read_measurements(path: Path | str) -> MeasurementReport:
     """
     path = Path(path)
     try:
-        tree = content_tree(open_report(path), path.name)
+        with naming(path):
+            tree = content_tree(open_report(path), path.name)
     except DAMAGE as error:
         if isinstance(error, InputError):
             raise

@@ -23,6 +23,7 @@ __all__ = [
     "frames_of",
     "image_object",
     "save",
+    "settle_dates",
     "treatment_object",
     "volume_frames",
 ]
@@ -217,3 +218,16 @@ def save(dataset: Dataset, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     dataset.save_as(path, enforce_file_format=True)
     return path
+
+
+def settle_dates(document: Dataset, header: DicomHeader) -> None:
+    """Set the dates of an object that highdicom made, which takes the clock, from the header."""
+    document.SpecificCharacterSet = "ISO_IR 192"
+    document.SeriesDate = document.ContentDate = document.InstanceCreationDate = header.series_date or header.study_date
+    document.SeriesTime = document.ContentTime = document.InstanceCreationTime = header.series_time or header.study_time
+    if header.timezone_offset:
+        document.TimezoneOffsetFromUTC = header.timezone_offset
+    if header.study_description:
+        document.StudyDescription = header.study_description
+    for item in document.get("ContributingEquipmentSequence", []):
+        item.ContributionDateTime = document.ContentDate + document.ContentTime

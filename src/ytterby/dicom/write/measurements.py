@@ -13,7 +13,7 @@ from ytterby.dicom.header import first_item, items, open_object, quiet, text
 from ytterby.dicom.layout import measurements as names
 from ytterby.dicom.layout.content import Code
 from ytterby.dicom.uids import content_uid
-from ytterby.dicom.write.identity import DicomHeader, save
+from ytterby.dicom.write.identity import DicomHeader, save, settle_dates
 from ytterby.dicom.write.roles import CODES
 from ytterby.errors import SegmentError
 from ytterby.model.dose import SegmentDose
@@ -109,7 +109,7 @@ def write_measurements(
         series_description=header.series_description or None,
         is_complete=True,
     )
-    _settle(document, header)
+    settle_dates(document, header)
     return save(document, path)
 
 
@@ -155,16 +155,3 @@ def _group(
             sr.QualitativeEvaluation(_concept(names.SIMULATED), _concept(names.YES if simulated else names.NO))
         ],
     )
-
-
-def _settle(document: Dataset, header: DicomHeader) -> None:
-    """Dates from the header, where highdicom takes the clock."""
-    document.SpecificCharacterSet = "ISO_IR 192"
-    document.SeriesDate = document.ContentDate = document.InstanceCreationDate = header.series_date or header.study_date
-    document.SeriesTime = document.ContentTime = document.InstanceCreationTime = header.series_time or header.study_time
-    if header.timezone_offset:
-        document.TimezoneOffsetFromUTC = header.timezone_offset
-    if header.study_description:
-        document.StudyDescription = header.study_description
-    for item in document.get("ContributingEquipmentSequence", []):
-        item.ContributionDateTime = document.ContentDate + document.ContentTime

@@ -15,10 +15,9 @@ from pydicom.uid import ExplicitVRLittleEndian
 from ytterby import __version__
 from ytterby.dicom.header import open_header, quiet, text
 from ytterby.dicom.uids import content_uid, digest
-from ytterby.dicom.write.identity import DicomHeader, Frames, decimal, frames_of, save
+from ytterby.dicom.write.identity import DicomHeader, Frames, decimal, frames_of, save, settle_dates
 from ytterby.dicom.write.roles import CODES
 from ytterby.dicom.write.source import shared_frame, uids_by_slice
-from ytterby.errors import SegmentError
 from ytterby.model.segment import Segment
 
 __all__ = ["write_segmentation"]
@@ -43,8 +42,6 @@ def write_segmentation(
         Segments on several grids or frames of reference, a grid that is not upright, or a source on another grid.
     """
     where = str(path)
-    if not segments or all(segment.is_empty for segment in segments):
-        raise SegmentError("there is no voxel to write", where=where, remedy="give segments that are not empty")
     frame_of_reference = shared_frame(segments, header, where=where)
     stacked = [frames_of(np.asarray(segment.mask), segment.grid, where=where) for segment in segments]
     frames = stacked[0]
@@ -179,15 +176,7 @@ def _refer_to_study(seg: Dataset, study_uid: str) -> None:
 
 def _settle(seg: Dataset, header: DicomHeader, series_uid: str, *, with_source: bool) -> None:
     """Dates from the header and UIDs from content, where highdicom takes the clock and chance."""
-    seg.SpecificCharacterSet = "ISO_IR 192"
-    seg.SeriesDate = seg.ContentDate = seg.InstanceCreationDate = header.series_date or header.study_date
-    seg.SeriesTime = seg.ContentTime = seg.InstanceCreationTime = header.series_time or header.study_time
-    if header.timezone_offset:
-        seg.TimezoneOffsetFromUTC = header.timezone_offset
-    if header.study_description:
-        seg.StudyDescription = header.study_description
-    for item in seg.get("ContributingEquipmentSequence", []):
-        item.ContributionDateTime = seg.ContentDate + seg.ContentTime
+    settle_dates(seg, header)
     organization = content_uid(series_uid, "dimensions")
     for item in (*seg.DimensionOrganizationSequence, *seg.DimensionIndexSequence):
         item.DimensionOrganizationUID = organization

@@ -9,7 +9,7 @@ import numpy as np
 from ytterby.dicom.header import Header, text
 from ytterby.dicom.layout.planes import plane_of
 from ytterby.dicom.write.identity import DicomHeader, Frames
-from ytterby.errors import GeometryError
+from ytterby.errors import GeometryError, SegmentError
 from ytterby.model.segment import Segment
 
 __all__ = ["shared_frame", "uids_by_slice"]
@@ -22,9 +22,13 @@ def shared_frame(segments: Sequence[Segment], header: DicomHeader, *, where: str
 
     Raises
     ------
+    SegmentError
+        No segment, or all are empty.
     GeometryError
         Segments on several grids or in several frames of reference, or in none.
     """
+    if not segments or all(segment.is_empty for segment in segments):
+        raise SegmentError("there is no voxel to write", where=where, remedy="give segments that are not empty")
     if any(not segment.grid.same_as(segments[0].grid) for segment in segments):
         raise GeometryError("the segments lie on several grids", where=where, remedy="bring them onto one grid first")
     references = sorted({segment.frame_of_reference for segment in segments} - {""})

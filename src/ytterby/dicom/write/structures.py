@@ -18,7 +18,6 @@ from ytterby.dicom.uids import content_uid, digest
 from ytterby.dicom.write.identity import DicomHeader, Frames, decimal, frames_of, save, treatment_object
 from ytterby.dicom.write.roles import CODES, COLOURS, REGION_TYPES
 from ytterby.dicom.write.source import shared_frame, uids_by_slice
-from ytterby.errors import SegmentError
 from ytterby.imaging.contours import outlines
 from ytterby.model.segment import BoolArray, Segment
 from ytterby.model.volume import FloatArray
@@ -51,8 +50,6 @@ def write_structures(
         Segments on several grids or frames of reference, a grid that is not upright, or a source on another grid.
     """
     where = str(path)
-    if not segments or all(segment.is_empty for segment in segments):
-        raise SegmentError("there is no voxel to write", where=where, remedy="give segments that are not empty")
     frame_of_reference = shared_frame(segments, header, where=where)
     frames = frames_of(np.asarray(segments[0].mask), segments[0].grid, where=where)
     headers = [open_header(file) for file in source]
