@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,13 +15,17 @@ import pydicom
 import pytest
 import yaml
 
-from ytterby.dicom.write import DicomHeader, content_uid, write_pet
+from ytterby.dicom.read import read_volume
+from ytterby.dicom.write import DicomHeader, content_uid, write_pet, write_segmentation
 from ytterby.errors import ConfigurationError
 from ytterby.files.casefile import read_case
+from ytterby.files.studyfile import StudyFile
+from ytterby.model.patient import Patient
 from ytterby.model.volume import Grid, Quantity, Volume
 from ytterby.physics.surrogate import PositronEmitter, isotope_factor
 from ytterby.workflow.case import load_case, run_case_file
 from ytterby.workflow.inspect import inspect
+from ytterby.workflow.patient import patient_case
 
 HALF_LIFE_HOURS, POSITRONS, APPLIED = 270.95 * 24, 0.891, 1.00005
 
@@ -109,6 +115,35 @@ def test_the_dose_grows_by_the_factor_that_is_told(tmp_path: Path) -> None:
     assert "scanner set to 68Ge (half-life 6502.8 h" in codes["isotope_correction"]
     assert redone["parameters"]["radiopharmaceutical"]["pet"]["nuclide"] == "68Ge"
     assert "isotope correction on request" in (tmp_path / "redone" / "report.html").read_text("utf-8")
+
+
+def test_a_study_asks_for_it_once_for_all(tmp_path: Path) -> None:
+    case = yaml.safe_load(pet_case(tmp_path, isotope_correction="y90").read_text("utf-8"))
+    expected = load_case(tmp_path / "case.yaml")
+    imaging, segments = tmp_path / "imaging" / "K1", tmp_path / "segments" / "K1"
+    imaging.mkdir(parents=True)
+    shutil.move(tmp_path / "pet", imaging / "pet")
+    segments.mkdir(parents=True)
+    frame = read_volume(imaging / "pet", time_zone="Europe/Berlin").frame_of_reference
+    header = DicomHeader("K1", "K1", "", content_uid("study"), "20240302", "101500", "tests", frame)
+    (liver,) = expected.segments
+    write_segmentation([replace(liver, frame_of_reference=frame)], segments / "segments.dcm", header)
+    study = StudyFile.model_validate(
+        {
+            "schema": 1,
+            "name": "PET of a surrogate",
+            "simulated": True,
+            "device": "glass",
+            "options": case["options"],
+            "image": {"kind": "y90_pet", "isotope_correction": "y90"},
+            "roles": {"liver": ["liver"]},
+            "response": {"criterion": "choi", "minimum_diameter_mm": 20, "maximum_lesions": 10},
+        }
+    )
+    sessions = tuple(session for imaged in expected.imaged for session in imaged.sessions)
+    found = patient_case(tmp_path, study, Patient("K1", sessions=sessions), {})
+    np.testing.assert_allclose(found.imaged[0].image.array, expected.imaged[0].image.array, rtol=1e-6)
+    assert [notice.code for notice in found.notices] == ["isotope_correction"]
 
 
 def test_inspect_tells_the_radiopharmaceutical(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from ytterby.files.fields import (
     refused,
     unless,
 )
-from ytterby.files.treatmentfields import ImageKind, ImageUnit, check_image
+from ytterby.files.treatmentfields import ImageKind, ImageUnit, IsotopeCorrection, check_correction, check_image
 from ytterby.imaging.planarregion import MAX_VERTICES, Polygon, rectangle
 from ytterby.model.segment import Role
 from ytterby.model.treatment import Session, Vial
@@ -62,13 +62,12 @@ class ImageFile(FileModel):
     unit: ImageUnit | None = None
     reference_time: Moment | None = None
     energy_window: Text | None = None
-    isotope_correction: Literal["y90"] | None = None
+    isotope_correction: IsotopeCorrection | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
         check_image(self.kind, self.unit)
-        if self.isotope_correction is not None and self.kind is not ImageKind.Y90_PET:
-            raise refused(f"an isotope correction is for a PET of 90Y, and this image is {self.kind}", "take it out")
+        check_correction(self.kind, self.isotope_correction)
         return self
 
 
@@ -80,7 +79,7 @@ class SessionImage(FileModel):
     unit: ImageUnit | None = None
     reference_time: Moment | None = None
     energy_window: Text | None = None
-    isotope_correction: Literal["y90"] | None = None
+    isotope_correction: IsotopeCorrection | None = None
 
 
 class PathOnly(FileModel):

@@ -28,10 +28,12 @@ from ytterby.files.treatmentfields import (
     Effects,
     ImageKind,
     ImageUnit,
+    IsotopeCorrection,
     Options,
     PartialVolume,
     Radiobiology,
     Uncertainty,
+    check_correction,
     check_image,
     one_resolution,
 )
@@ -44,10 +46,15 @@ STUDY_FILE = "study.yaml"
 
 
 class StudyImage(FileModel):
-    """What the activity images of the study are; ``unit`` may be left to files that say it."""
+    """What the activity images of the study are; ``unit`` may be left to files that say it.
+
+    ``energy_window`` (name or number) is for a SPECT of several, ``isotope_correction`` for a PET of a surrogate isotope.
+    """
 
     kind: ImageKind
     unit: ImageUnit | None = None
+    energy_window: Text | None = None
+    isotope_correction: IsotopeCorrection | None = None
 
 
 class RolePatterns(FileModel):
@@ -132,6 +139,7 @@ class StudyFile(FileModel):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         check_image(self.image.kind, self.image.unit, self.device)
+        check_correction(self.image.kind, self.image.isotope_correction)
         one_resolution(self.partial_volume, self.uncertainty)
         if ImageUnit.COUNTS in (self.image.unit, self.image.kind.implied_unit) and not self.roles.liver:
             raise refused(

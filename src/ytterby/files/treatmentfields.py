@@ -19,11 +19,13 @@ __all__ = [
     "Effects",
     "ImageKind",
     "ImageUnit",
+    "IsotopeCorrection",
     "Options",
     "PartialVolume",
     "Radiobiology",
     "TissueRadiobiology",
     "Uncertainty",
+    "check_correction",
     "check_image",
     "one_resolution",
 ]
@@ -84,6 +86,16 @@ def check_image(kind: ImageKind, unit: ImageUnit | None, device: Device | None =
         return
     if (kind is ImageKind.HO166_SPECT) != (device is Device.HOLMIUM):
         raise refused(f"an image of kind {kind} cannot show {device} microspheres", "correct image.kind or the device")
+
+
+IsotopeCorrection = Literal["y90"]
+"""What the decay and the branching of a surrogate isotope are replaced by."""
+
+
+def check_correction(kind: ImageKind, correction: IsotopeCorrection | None) -> None:
+    """Nothing, when an isotope correction fits the kind of the image; else a pydantic error."""
+    if correction is not None and kind is not ImageKind.Y90_PET:
+        raise refused(f"an isotope correction is for a PET of 90Y, and this image is {kind}", "take it out")
 
 
 FwhmMm = Annotated[Positive, Field(ge=2, le=50)]

@@ -55,7 +55,13 @@ def case_images(file: CaseFile) -> CaseImages:
     told: list[Notice] = []
     stated: dict[str, dict[str, str | float | None]] = {}
     for image, sharing in grouped.values():
-        loaded = load_image(image, roles=IMAGE_ROLES[image.kind], time_zone=file.time_zone)
+        loaded = load_image(
+            image.path,
+            roles=IMAGE_ROLES[image.kind],
+            time_zone=file.time_zone,
+            energy_window=image.energy_window,
+            isotope_correction=image.isotope_correction,
+        )
         volume = stated_unit(
             loaded.volume, image.kind, unit=image.unit, reference_time=image.reference_time, where=image.path.name
         )

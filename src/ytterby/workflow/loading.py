@@ -14,7 +14,6 @@ from ytterby.dicom.read import read_segments, read_structures, read_volume, y90_
 from ytterby.dicom.series import Series, scan
 from ytterby.dicom.series.checks import ISOTOPE_REMEDY
 from ytterby.errors import ConfigurationError, DicomError, SegmentError
-from ytterby.files.caseparts import ImageFile
 from ytterby.files.interfile import INTERFILE_SUFFIXES, read_interfile
 from ytterby.files.nifti import read_nifti, read_nifti_segments
 from ytterby.files.nrrd import read_nrrd, read_nrrd_segments
@@ -32,6 +31,7 @@ __all__ = [
     "load_segments",
     "load_volume",
     "only_series",
+    "series_image",
 ]
 
 _NIFTI = (".nii", ".nii.gz")
@@ -79,26 +79,43 @@ def load_volume(
     return _of_series(series, time_zone=time_zone, energy_window=energy_window).pair
 
 
-def load_image(image: ImageFile, *, roles: tuple[str, ...], time_zone: str | None = None) -> LoadedImage:
-    """The activity image that a case states, with the energy window and the isotope correction that it asks for.
+def load_image(
+    path: Path,
+    *,
+    roles: tuple[str, ...],
+    time_zone: str | None = None,
+    energy_window: str | None = None,
+    isotope_correction: str | None = None,
+) -> LoadedImage:
+    """The activity image at a path, with the energy window and the isotope correction that are asked for.
 
     Raises
     ------
     InputError
         As ``load_volume``; also a correction of what is no PET in DICOM.
     """
-    is_file = image.path.is_file() and image.path.name.lower().endswith((*_NIFTI, *_NRRD, *INTERFILE_SUFFIXES))
-    if is_file and image.isotope_correction is not None:
-        raise ConfigurationError(
-            "an isotope correction needs the header of a PET in DICOM",
-            where=f"{image.path.name}, isotope_correction",
-            remedy="name the DICOM series, or take isotope_correction out",
-        )
-    if is_file:
-        return LoadedImage(*load_volume(image.path, roles=roles, time_zone=time_zone))
-    series = only_series(image.path, roles)
-    if image.isotope_correction is None:
-        return _of_series(series, time_zone=time_zone, energy_window=image.energy_window)
+    if path.is_file() and path.name.lower().endswith((*_NIFTI, *_NRRD, *INTERFILE_SUFFIXES)):
+        if isotope_correction is not None:
+            raise ConfigurationError(
+                "an isotope correction needs the header of a PET in DICOM",
+                where=f"{path.name}, isotope_correction",
+                remedy="name the DICOM series, or take isotope_correction out",
+            )
+        return LoadedImage(*load_volume(path, roles=roles, time_zone=time_zone))
+    return series_image(
+        only_series(path, roles),
+        time_zone=time_zone,
+        energy_window=energy_window,
+        isotope_correction=isotope_correction,
+    )
+
+
+def series_image(
+    series: Series, *, time_zone: str | None, energy_window: str | None = None, isotope_correction: str | None = None
+) -> LoadedImage:
+    """The activity image of a series, as ``load_image``."""
+    if isotope_correction is None:
+        return _of_series(series, time_zone=time_zone, energy_window=energy_window)
     with_y90 = y90_pet_volume(series, time_zone=time_zone)
     told = tuple(notice for notice in image_notices(series) if ISOTOPE_REMEDY not in notice.message)
     done = Notice("isotope_correction", f"{series.path.name}: {with_y90.done}")

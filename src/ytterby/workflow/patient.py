@@ -19,7 +19,7 @@ from ytterby.model.treatment import Session
 from ytterby.model.volume import Volume
 from ytterby.workflow.case import Case, chosen_effects, stated_accuracy
 from ytterby.workflow.images import IMAGE_ROLES, imaged_sessions, stated_unit
-from ytterby.workflow.loading import image_notices, load_segments, load_volume
+from ytterby.workflow.loading import LoadedImage, load_image, load_segments, series_image
 
 __all__ = ["patient_case"]
 
@@ -94,7 +94,7 @@ def _imaged_sessions(
     imaged: list[ImagedSessions] = []
     told: list[Notice] = []
     for named, sessions in shared.items():
-        volume, notices = _image(folder, imaging, series, study, named)
+        volume, notices = _image(folder, imaging, series, study, named).pair
         where = f"image of patient '{patient.patient_id}'" + (f" ({named})" if named else "")
         volume = stated_unit(volume, study.image.kind, unit=study.image.unit, reference_time=None, where=where)
         imaged.append(imaged_sessions(volume, sessions))
@@ -102,18 +102,23 @@ def _imaged_sessions(
     return tuple(imaged), tuple(told)
 
 
-def _image(
-    folder: Path, imaging: Path, series: Sequence[Series], study: StudyFile, named: str
-) -> tuple[Volume, tuple[Notice, ...]]:
+def _image(folder: Path, imaging: Path, series: Sequence[Series], study: StudyFile, named: str) -> LoadedImage:
     """The image that a session names by file, by series UID, or not at all (the only one that fits)."""
     roles = IMAGE_ROLES[study.image.kind]
+    window, correction = study.image.energy_window, study.image.isotope_correction
     if named:
         for one in series:
             if one.uid == named:
-                return read_volume(one, time_zone=study.time_zone), image_notices(one)
+                return series_image(one, time_zone=study.time_zone, energy_window=window, isotope_correction=correction)
         for place in (imaging / named, folder / named):
             if place.exists() and place.resolve().is_relative_to(folder.resolve()):
-                return load_volume(place, roles=roles, time_zone=study.time_zone)
+                return load_image(
+                    place,
+                    roles=roles,
+                    time_zone=study.time_zone,
+                    energy_window=window,
+                    isotope_correction=correction,
+                )
         raise DicomError(
             f"there is no file and no series '{named}'",
             where=f"sessions.csv, column image; {imaging}",
@@ -121,7 +126,7 @@ def _image(
         )
     fitting = [one for one in series if one.role in roles]
     if len(fitting) == 1:
-        return read_volume(fitting[0], time_zone=study.time_zone), image_notices(fitting[0])
+        return series_image(fitting[0], time_zone=study.time_zone, energy_window=window, isotope_correction=correction)
     found = ", ".join(f"{one.kind} ({one.role}) {one.path.name}" for one in series) or "no DICOM series"
     raise DicomError(
         f"{len(fitting)} series fit the image kind {study.image.kind}; found: {found}",
