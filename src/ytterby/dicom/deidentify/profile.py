@@ -14,7 +14,7 @@ from importlib.resources import files
 
 from pydicom.datadict import dictionary_has_tag, tag_for_keyword
 
-__all__ = ["DATES", "EDITION", "Choices", "Deed", "Row", "Rule", "rule_of", "safe_private", "table"]
+__all__ = ["DATES", "EDITION", "Choices", "Deed", "Row", "Rule", "later", "rule_of", "safe_private", "table"]
 
 EDITION = "2024b"
 """Edition of the standard whose Table E.1-1 is in ``tables/profile.csv``."""
@@ -105,6 +105,12 @@ def table() -> Mapping[str, Row]:
 
 
 @cache
+def later() -> Mapping[str, str]:
+    """Action of the basic profile for attributes that only later editions of Table E.1-1 name, by tag."""
+    return {row["tag"]: row["basic"] for row in _rows("later.csv")}
+
+
+@cache
 def _additions() -> Mapping[int, str]:
     return {int(tag_for_keyword(row["keyword"]) or 0): row["action"] for row in _rows("additions.csv")}
 
@@ -148,6 +154,8 @@ def rule_of(tag: int, vr: str, choices: Choices) -> Rule:
         keep = added == "K" or (added == "P" and choices.patient_characteristics)
         return Rule(Deed.KEEP if keep else Deed.REMOVE)
     row = _row_of(tag)
+    if row is None and f"{tag:08X}" in later():
+        return Rule(_basic(later()[f"{tag:08X}"], vr))
     if row is None:
         return _rule_by_representation(tag, vr, choices)
     basic = _basic(row.basic, vr)
