@@ -238,11 +238,22 @@ def _require_few_frames(dataset: Dataset) -> None:
 
 def open_object(path: Path) -> Dataset:
     """The whole object of one file, pixels included; DicomError when it is no DICOM file, or damaged."""
+    return _object(path, stop_before_pixels=False)
+
+
+def open_until_pixels(path: Path) -> Dataset:
+    """All attributes of one file that stand before its pixels; DicomError when it is no DICOM file, or damaged."""
+    return _object(path, stop_before_pixels=True)
+
+
+def _object(path: Path, *, stop_before_pixels: bool) -> Dataset:
     try:
         with naming(path):
             with _opened(path) as stream:
                 _checked_start(path, stream)
-            dataset = pydicom.dcmread(path)
+                stream.seek(0)
+                dataset = pydicom.dcmread(stream, stop_before_pixels=stop_before_pixels)
+            dataset.filename = str(path)
             _require_few_frames(dataset)
             return dataset
     except DAMAGE as error:

@@ -30,7 +30,7 @@ def finder(ct_object) -> Finder:
         ("ANNA's liver", ("name",)),
         ("asked by Quackenbush", ("name",)),
         ("ID 4711-0815", ("identifier",)),
-        ("ID 94711-0815", ()),
+        ("ID 94711-0815", ("identifier",)),
         ("acc-778812/2", ("identifier",)),
         ("born 04.07.1951", ("identifier",)),
         ("born 1951-07-04, Anna", ("name", "identifier")),

@@ -13,10 +13,11 @@ from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, UID
 
 from ytterby import __version__
 from ytterby.dicom.deidentify.dates import MAX_AGE_YEARS, capped_age, is_offset, shifted, years_between
-from ytterby.dicom.deidentify.elements import name_of, representation
+from ytterby.dicom.deidentify.elements import datasets, name_of, representation
 from ytterby.dicom.deidentify.identity import Finder, searchable
-from ytterby.dicom.deidentify.profile import DATES, EDITION, Choices, Deed, rule_of, safe_private
+from ytterby.dicom.deidentify.profile import DATES, EDITION, LABELS, Choices, Deed, rule_of, safe_private
 from ytterby.dicom.deidentify.secret import Secret
+from ytterby.dicom.deidentify.structured import without_patient
 from ytterby.dicom.header import text, texts
 from ytterby.errors import DicomError
 
@@ -136,6 +137,10 @@ class _Cleaning:
         if deed is Deed.EMPTY:
             dataset[element.tag] = DataElement(element.tag, "SQ", Sequence())
             return self._count(name_of(element.tag), deed)
+        if name_of(element.tag) == "ContentSequence":
+            kept = without_patient(element.value, characteristics=self.choices.patient_characteristics)
+            self.done["items of ContentSequence", Deed.REMOVE.value] += len(element.value) - len(kept)
+            element.value = Sequence(kept)
         for item in element.value:
             if deed is Deed.ENTER and _names_somebody(element.tag) and not _CODE.isdisjoint(item.dir()):
                 _make_dummy_code(item)
@@ -222,7 +227,9 @@ def clean(
         dataset.PatientName = ""
     cleaning = _Cleaning(patient, secret, choices, finder, text(dataset, "StudyDate"))
     cleaning.enter(dataset)
-    _say_so(dataset, choices)
+    labels = Counter(name for part in datasets(dataset) for name in LABELS if part.get(name))
+    cleaning.done.update({(name, Deed.CLEAN.value): count for name, count in labels.items()})
+    _say_so(dataset, choices.codes(labels_kept=bool(labels)))
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.MediaStorageSOPClassUID = UID(text(dataset, "SOPClassUID"))
     dataset.file_meta.MediaStorageSOPInstanceUID = UID(text(dataset, "SOPInstanceUID"))
@@ -233,7 +240,7 @@ def clean(
     return cleaning.done
 
 
-def _say_so(dataset: Dataset, choices: Choices) -> None:
+def _say_so(dataset: Dataset, codes: tuple[tuple[str, str], ...]) -> None:
     """State in the object what was done to it (PS3.15 E.1.1, 6; PS3.3 C.7.1.1 and C.12.1)."""
     dataset.PatientIdentityRemoved = "YES"
     dataset.LongitudinalTemporalInformationModified = "MODIFIED"
@@ -243,7 +250,7 @@ def _say_so(dataset: Dataset, choices: Choices) -> None:
     ]
     earlier = list(dataset.get("DeidentificationMethodCodeSequence") or ())
     known = {code for item in earlier for code in texts(item, "CodeValue")}
-    for value, meaning in choices.codes():
+    for value, meaning in codes:
         if value not in known:
             item = Dataset()
             item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, "DCM", meaning

@@ -21,7 +21,7 @@ from ytterby.dicom.deidentify.profile import Choices
 from ytterby.dicom.deidentify.pseudonyms import pseudonyms
 from ytterby.dicom.deidentify.report import LeftOut, Record, write_report
 from ytterby.dicom.deidentify.secret import Secret
-from ytterby.dicom.header import DAMAGE, NOT_DICOM, number, open_object, open_whole, quiet, text
+from ytterby.dicom.header import DAMAGE, NOT_DICOM, number, open_until_pixels, open_whole, quiet, text
 from ytterby.dicom.series.scan import files_below
 from ytterby.errors import ConfigurationError, DicomError
 
@@ -29,6 +29,7 @@ __all__ = ["Outcome", "deidentify_folder"]
 
 _DAMAGED = "damaged or incomplete"
 _OTHER = "no DICOM file"
+_BEYOND_PIXELS = 0x7FE00011
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +159,7 @@ class _Refused(DicomError):  # noqa: N818 - nothing is wrong with the file
 
 
 def _looked_at(path: Path, index: int, choices: Choices, identity: Identity) -> _Original:
-    dataset = open_object(path)
+    dataset = open_until_pixels(path)
     with _told_as_damage(path):
         # Also of objects that are left out: they may name the patient of the others in full.
         identity.add(dataset)
@@ -237,8 +238,9 @@ def _write_one(original: _Original, place: Path, name: str, key: Key, finder: Fi
                 told.append(f"kept as asked for: {reason}")
             done = clean(dataset, patient, secret=key.secret, choices=choices, finder=finder)
             pydicom.dcmwrite(place, dataset, enforce_file_format=True)
-            # The file is read again: what is searched is what is delivered.
-            hits = finder.places(open_object(place), pseudonym=pseudonym)
+            # The file is read again: what is searched is what is delivered. Pixels were written as they were read.
+            hits = finder.places(open_until_pixels(place), pseudonym=pseudonym)
+            hits += finder.places(dataset[_BEYOND_PIXELS:], pseudonym=pseudonym)
         if hits and not choices.matches:
             where = ", ".join(sorted({attribute for attribute, _ in hits}))
             raise _Refused(

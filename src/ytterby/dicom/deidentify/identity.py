@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import BaseTag
 
-from ytterby.dicom.deidentify.elements import datasets, elements, name_of
+from ytterby.dicom.deidentify.elements import datasets, elements, name_of, representation
 from ytterby.dicom.header import text, texts
 
 __all__ = ["Finder", "Identity", "patient_key", "searchable"]
@@ -36,9 +38,16 @@ _COMMON = frozenset(
 _WORD = re.compile(r"[^\W_]+")
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "æ": "ae"})
 _DATE = re.compile(r"(\d{4})\.?(\d{2})\.?(\d{2})")
-_MAX_SEARCHED_BYTES = 1 << 20
-# Numbers, dates and UIDs are not among them: they were replaced, or cannot hold a name.
+_CHUNK_BYTES = 1 << 20
+_OVERLAP_BYTES = 1 << 8
 _SEARCHED = ("AE", "CS", "LO", "LT", "OB", "PN", "SH", "ST", "UC", "UN", "UR", "UT")
+# Dates were shifted and UIDs replaced, and these hold no letters: they are searched where they do, or hold one long number.
+_LETTERLESS = ("AS", "DA", "DS", "DT", "IS", "TM", "UI")
+_NO_TEXT = re.compile(rb"[0-9DEWMYe+\-.:\\ \0]*")
+_NEW_OR_STANDARD = ("2.25.", "1.2.840.10008.")
+_PICKED_WORD = re.compile(r"[A-Z0-9_ ]{0,16}")
+# Pixels are not looked at, and this names the edition and version of what was done.
+_NOT_SEARCHED = ("PixelData", "DeidentificationMethod")
 
 
 def patient_key(dataset: Dataset) -> str:
@@ -82,6 +91,7 @@ class Identity:
 
     names: set[str] = field(default_factory=set)
     identifiers: set[str] = field(default_factory=set)
+    unmistakable: set[str] = field(default_factory=set)
     too_short: int = 0
 
     def add(self, dataset: Dataset) -> None:
@@ -114,18 +124,30 @@ class Identity:
         if len(plain) < MIN_IDENTIFIER:
             self.too_short += 1
         elif plain not in _COMMON:
-            self.identifiers.add(plain)
+            # A number is also written without its hyphens and blanks.
+            for form in {plain, "".join(filter(str.isalnum, plain))}:
+                if len(form) >= MIN_IDENTIFIER:
+                    self.identifiers.add(form)
+                if _is_unmistakable(form):
+                    self.unmistakable.add(form)
 
     def finder(self) -> Finder:
         """The search for what was gathered."""
-        return Finder(frozenset(self.names), frozenset(self.identifiers))
+        return Finder(frozenset(self.names), frozenset(self.identifiers), frozenset(self.unmistakable))
 
 
 class Finder:
-    """Search for names word by word, and for identifiers and birth dates that do not stand inside a longer word or number."""
+    """Search for names word by word, and for identifiers and birth dates.
 
-    def __init__(self, names: frozenset[str], identifiers: frozenset[str]) -> None:
+    Those of the ``unmistakable`` identifiers are found everywhere; the others where they do not go on: no digit beside a
+    digit, no letter beside a letter.
+    """
+
+    def __init__(
+        self, names: frozenset[str], identifiers: frozenset[str], unmistakable: frozenset[str] = frozenset()
+    ) -> None:
         self._names = names
+        self._unmistakable = unmistakable
         self._starts: dict[str, set[str]] = {}
         for identifier in identifiers:
             self._starts.setdefault(identifier[:MIN_IDENTIFIER], set()).add(identifier)
@@ -141,31 +163,77 @@ class Finder:
 
     def _has_identifier(self, text: str) -> bool:
         for start in range(len(text) - MIN_IDENTIFIER + 1):
-            if start and text[start - 1].isalnum() and text[start].isalnum():
-                continue
             for identifier in self._starts.get(text[start : start + MIN_IDENTIFIER], ()):
                 end = start + len(identifier)
-                if text.startswith(identifier, start) and not (end < len(text) and text[end].isalnum()):
+                if text.startswith(identifier, start) and (
+                    identifier in self._unmistakable or not (_goes_on(text, start) or _goes_on(text, end))
+                ):
                     return True
         return False
 
     def places(self, dataset: Dataset, *, pseudonym: str) -> list[tuple[str, str]]:
         """Attribute and kind of each hit in an object: every text, the bytes of attributes that are kept, all sequences.
 
-        ``pseudonym`` is no hit where it stands as name or ID of the patient.
+        Numbers, dates and UIDs are searched where they hold text, or one long number. ``pseudonym`` is no hit where it stands
+        as name or ID of the patient.
         """
         found = []
         for part in datasets(dataset):
+            found += [(name_of(tag), kind) for tag, text in _texts_in_numbers(part) for kind in self.kinds(text)]
             for element in elements(part, _SEARCHED):
                 name = name_of(element.tag)
-                for value in searchable(element):
+                if name in _NOT_SEARCHED:
+                    continue
+                for value in _chunks(element):
                     if name in ("PatientID", "PatientName") and value == pseudonym:
                         continue
                     for kind in self.kinds(value):
-                        # A picked word such as HEAD may be a name as well, but cannot have come from one.
-                        if not (element.VR == "CS" and kind == "name"):
+                        # A picked word such as HEAD may be a name as well, but cannot have come from one; parts of the body
+                        # are often typed.
+                        picked = element.VR == "CS" and name != "BodyPartExamined" and _PICKED_WORD.fullmatch(value)
+                        if not (picked and kind == "name"):
                             found.append((name, kind))
         return list(dict.fromkeys(found))
+
+
+def _is_unmistakable(identifier: str) -> bool:
+    digits = sum(map(str.isdigit, identifier))
+    return digits >= 8 or (digits >= 3 and len(identifier) >= 6 and not identifier.isdigit())
+
+
+def _goes_on(text: str, place: int) -> bool:
+    """True where two digits or two letters stand at both sides of a place in a text."""
+    if not 0 < place < len(text):
+        return False
+    before, after = text[place - 1], text[place]
+    return (before.isdigit() and after.isdigit()) or (before.isalpha() and after.isalpha())
+
+
+def _texts_in_numbers(dataset: Dataset) -> Iterator[tuple[BaseTag, str]]:
+    """Values of numbers, dates and UIDs that hold something else, single long numbers, and UIDs that were kept."""
+    for tag in sorted(dataset.keys()):
+        vr = representation(dataset, tag)
+        if vr not in _LETTERLESS:
+            continue
+        # As it is written: a conversion would stumble over a text, and a structure set holds millions of numbers.
+        value = dataset.get_item(tag).value
+        raw = value if isinstance(value, bytes) else str(value or "").encode()
+        is_long_number = vr in ("IS", "DS") and b"\\" not in raw and len(raw) >= MIN_LESSER_IDENTIFIER
+        is_kept_uid = vr == "UI" and not raw.decode("latin-1").startswith(_NEW_OR_STANDARD)
+        if is_long_number or is_kept_uid or not _NO_TEXT.fullmatch(raw):
+            yield tag, raw.decode("utf-8", "replace")
+
+
+def _chunks(element: DataElement) -> list[str]:
+    """The texts of an element; bytes are read as if they were text, in pieces that overlap."""
+    value = element.value
+    if not isinstance(value, bytes):
+        return searchable(element)
+    return [
+        value[start : start + _CHUNK_BYTES + _OVERLAP_BYTES].decode(encoding, "replace")
+        for start in range(0, len(value), _CHUNK_BYTES)
+        for encoding in ("latin-1", "utf-8")
+    ]
 
 
 def searchable(element: DataElement) -> list[str]:
@@ -174,6 +242,6 @@ def searchable(element: DataElement) -> list[str]:
     if value is None:
         return []
     if isinstance(value, bytes):
-        return [value[:_MAX_SEARCHED_BYTES].decode("latin-1")]
+        return [value.decode("latin-1")]
     many = value if isinstance(value, (list, tuple)) or hasattr(value, "append") else [value]
     return [str(one) for one in many]

@@ -14,12 +14,14 @@ from importlib.resources import files
 
 from pydicom.datadict import dictionary_has_tag, tag_for_keyword
 
-__all__ = ["DATES", "EDITION", "Choices", "Deed", "Row", "Rule", "later", "rule_of", "safe_private", "table"]
+__all__ = ["DATES", "EDITION", "LABELS", "Choices", "Deed", "Row", "Rule", "later", "rule_of", "safe_private", "table"]
 
 EDITION = "2024b"
 """Edition of the standard whose Table E.1-1 is in ``tables/profile.csv``."""
 
 DATES = ("DA", "DT", "TM")
+LABELS = ("ROIName", "SegmentLabel")
+"""Texts of an operator that are kept, because structures are told apart by them."""
 
 _FREE_TEXT = ("ST", "LT", "UT")
 _CODES = {
@@ -85,10 +87,14 @@ class Choices:
     matches: bool = False
     shifted_birth_date: bool = False
 
-    def codes(self) -> tuple[tuple[str, str], ...]:
-        """Code and meaning of profile and options (DICOM PS3.16 CID 7050)."""
+    def codes(self, *, labels_kept: bool) -> tuple[tuple[str, str], ...]:
+        """Code and meaning of profile and options (DICOM PS3.16 CID 7050).
+
+        ``labels_kept``: an object keeps names of structures or labels of segments. These are descriptors that were checked,
+        which the basic profile alone does not allow (PS3.15 E.3.5).
+        """
         wanted = ["113100", "113104", "113107", "113111"]
-        wanted += ["113105"] * self.descriptors + ["113108"] * self.patient_characteristics
+        wanted += ["113105"] * (self.descriptors or labels_kept) + ["113108"] * self.patient_characteristics
         wanted += ["113109"] * self.device_identity
         return tuple((code, _CODES[code]) for code in sorted(wanted))
 

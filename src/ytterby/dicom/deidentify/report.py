@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ytterby import __version__
-from ytterby.dicom.deidentify.profile import EDITION, Choices
+from ytterby.dicom.deidentify.profile import EDITION, LABELS, Choices
 from ytterby.dicom.deidentify.secret import MAX_SHIFT_DAYS
 
 __all__ = ["JSON_NAME", "TEXT_NAME", "LeftOut", "Record", "write_report"]
@@ -50,7 +50,7 @@ class Record:
             "software": {"name": "ytterby", "version": __version__},
             "profile": {
                 "standard": f"DICOM PS3.15 {EDITION}, Table E.1-1",
-                "codes": [{"code": code, "meaning": meaning} for code, meaning in self.choices.codes()],
+                "codes": [{"code": code, "meaning": meaning} for code, meaning in self._codes()],
                 "documents_kept": self.choices.documents,
                 "matches_kept": self.choices.matches,
                 "birth_date": "shifted" if self.choices.shifted_birth_date else "emptied",
@@ -67,6 +67,9 @@ class Record:
             },
         }
 
+    def _codes(self) -> tuple[tuple[str, str], ...]:
+        return self.choices.codes(labels_kept=any(name in LABELS for name, _ in self.done))
+
     def _attributes(self) -> dict[str, dict[str, int]]:
         found: dict[str, dict[str, int]] = {}
         for (name, deed), count in sorted(self.done.items()):
@@ -77,7 +80,7 @@ class Record:
         """The record as a person reads it."""
         lines = [
             f"De-identified by ytterby {__version__}. Research use only.",
-            f"DICOM PS3.15 {EDITION}, Table E.1-1: " + "; ".join(meaning for _, meaning in self.choices.codes()),
+            f"DICOM PS3.15 {EDITION}, Table E.1-1: " + "; ".join(meaning for _, meaning in self._codes()),
             "",
             f"{self.n_files} files in the source, {sum(self.written.values())} written, {len(self.left_out)} left out.",
             f"Patients: {', '.join(f'{name} ({n} files)' for name, n in sorted(self.written.items())) or 'none'}",
