@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from pydicom.tag import Tag
 
 from ytterby.dicom.deidentify import Choices, deidentify_folder
 from ytterby.dicom.deidentify.identity import Finder, Identity, patient_key
@@ -35,6 +37,10 @@ def finder(ct_object) -> Finder:
         ("born 04.07.1951", ("identifier",)),
         ("born 1951-07-04, Anna", ("name", "identifier")),
         ("195107041", ()),
+        ("Liver4711-0815b", ("identifier",)),
+        ("no. 47110815", ("identifier",)),
+        ("XACC778812X", ("identifier",)),
+        ("dob19510704F", ("identifier",)),
         ("saint example hospital", ("identifier",)),
         ("Liver", ()),
         ("", ()),
@@ -42,6 +48,44 @@ def finder(ct_object) -> Finder:
 )
 def test_what_is_found(finder: Finder, text: str, expected: tuple[str, ...]) -> None:
     assert finder.kinds(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "hit"),
+    [
+        pytest.param("AcquisitionDeviceProcessingCode", "seen by Quackenbush", "name", id="text in a picked word"),
+        pytest.param("BodyPartExamined", "ZWOELFER LIVER", "name", id="typed part of the body"),
+        pytest.param("PatientPosition", "ZWOELFER", "", id="picked word"),
+        pytest.param("CountsAccumulated", "47110815", "identifier", id="long number"),
+        pytest.param("ICCProfile", b"\0" * (3 << 20) + b"by Ida Quackenbush ", "name", id="end of long bytes"),
+        pytest.param("PixelData", b"\0" * 8 + b" Quackenbush ", "", id="pixels"),
+        pytest.param("SourceFrameOfReferenceUID", "1.2.47110815.3", "identifier", id="UID that was kept"),
+        pytest.param("SourceFrameOfReferenceUID", "2.25.3471108153", "", id="new UID"),
+    ],
+)
+def test_where_is_searched(finder: Finder, keyword: str, value: str | bytes, hit: str) -> None:
+    dataset, outer = Dataset(), Dataset()
+    setattr(dataset, keyword, value)
+    if keyword in ("PixelData", "ICCProfile"):
+        dataset[keyword].VR = "OB"
+    outer.DerivationCodeSequence = Sequence([dataset])
+    assert finder.places(outer, pseudonym="P0001") == ([(keyword, hit)] if hit else [])
+
+
+def test_texts_in_the_place_of_numbers_and_private_attributes(finder: Finder) -> None:
+    dataset = Dataset()
+    for tag, vr in ((0x00181060, "DS"), (0x00080022, "DA"), (0x00200013, "IS"), (0x70531009, "DS")):
+        dataset[tag] = RawDataElement(Tag(tag), vr, 12, b"Zw\xc3\xb6lfer 7 ", 0, False, True)
+    dataset[0x70531001] = RawDataElement(Tag(0x70531001), "UN", 14, b"XACC-778812/2 ", 0, False, True)
+    dataset[0x30060050] = RawDataElement(Tag(0x30060050), "DS", 18, b"1.5\\-2e3\\+47110815", 0, False, True)
+    found = finder.places(dataset, pseudonym="P0001")
+    assert found == [
+        ("AcquisitionDate", "name"),
+        ("TriggerTime", "name"),
+        ("InstanceNumber", "name"),
+        ("(7053,1009)", "name"),
+        ("(7053,1001)", "identifier"),
+    ]
 
 
 def test_words_that_tell_nobody_are_not_searched(ct_object) -> None:
