@@ -14,6 +14,7 @@ import yaml
 from ytterby.dicom.deidentify import deidentify_folder
 from ytterby.dicom.read import read_segments, read_volume
 from ytterby.dicom.series import scan
+from ytterby.errors import DicomError
 from ytterby.workflow.case import load_case, run_case
 from ytterby.workflow.simulate import simulate_patient
 
@@ -41,6 +42,32 @@ def test_a_segmentation_lies_where_it_lay(external_data: Path, tmp_path: Path) -
     ct = read_volume(found["ct"].path)
     np.testing.assert_array_equal(ct.array, read_volume(folder / "ct-3slice").array)
     assert ct.frame_of_reference == after.frame_of_reference != before.frame_of_reference
+
+
+@pytest.mark.external
+def test_voxels_and_structures_of_a_pet_and_a_ct_are_read_as_before(external_data: Path, tmp_path: Path) -> None:
+    folder = external_data / "ibsi_STS_001"
+    outcome = deidentify_folder(folder, tmp_path / "dst")
+    assert outcome.record.left_out == []
+    before = {one.kind: one for one in scan(folder / "CT").series}
+    after: dict[str, list[Path]] = {}
+    for one in scan(tmp_path / "dst").series:
+        after.setdefault(one.kind, []).append(one.path)
+    [path] = after["ct"]
+    one, other = read_volume(before["ct"].path), read_volume(path)
+    np.testing.assert_array_equal(other.array, one.array)
+    np.testing.assert_array_equal(other.grid.affine, one.grid.affine)
+    # Units of the PET are uptake values, which are no activity: told in the same words, but for the names of files.
+    [path] = after["pet"]
+    [pet] = [one.path for one in scan(folder / "PET").series if one.kind == "pet"]
+    refused = []
+    for place in (pet, path):
+        with pytest.raises(DicomError) as caught:
+            read_volume(place)
+        refused.append(caught.value.what)
+    assert refused[0] == refused[1]
+    assert "GML" in refused[0]
+    assert len(after["rtstruct"]) == 2
 
 
 @pytest.mark.external
