@@ -14,7 +14,7 @@ import yaml
 from ytterby.dicom.deidentify import deidentify_folder
 from ytterby.dicom.read import read_segments, read_volume
 from ytterby.dicom.series import scan
-from ytterby.errors import DicomError
+from ytterby.errors import CalibrationError
 from ytterby.workflow.case import load_case, run_case
 from ytterby.workflow.simulate import simulate_patient
 
@@ -58,11 +58,11 @@ def test_voxels_and_structures_of_a_pet_and_a_ct_are_read_as_before(external_dat
     np.testing.assert_array_equal(other.array, one.array)
     np.testing.assert_array_equal(other.grid.affine, one.grid.affine)
     # Units of the PET are uptake values, which are no activity: told in the same words, but for the names of files.
-    [path] = after["pet"]
-    [pet] = [one.path for one in scan(folder / "PET").series if one.kind == "pet"]
+    [path] = after["pt"]
+    [pet] = [one.path for one in scan(folder / "PET").series if one.kind == "pt"]
     refused = []
     for place in (pet, path):
-        with pytest.raises(DicomError) as caught:
+        with pytest.raises(CalibrationError) as caught:
             read_volume(place)
         refused.append(caught.value.what)
     assert refused[0] == refused[1]
