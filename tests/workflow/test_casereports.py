@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 import yaml
 from scipy.spatial.transform import Rotation
 
-from ytterby.dicom.read import read_segments
+from ytterby.dicom.read import read_registration, read_segments
 from ytterby.dicom.write import DicomHeader, content_uid, write_dose_report, write_registration, write_segmentation
 from ytterby.errors import CalibrationError, ConfigurationError, GeometryError
 from ytterby.model.administration import DoseRecord, MeasuredActivity
@@ -143,7 +144,9 @@ def moved(patient: Path) -> Path:
     return changed(patient, "moved.yaml", segments={**data["segments"], "path": "moved.dcm"})
 
 
-def test_registered_segments_give_the_same_doses(patient: Path, moved: Path, tmp_path: Path) -> None:
+def test_registered_segments_give_the_same_doses(
+    patient: Path, moved: Path, tmp_path: Path, dciodvfy: Callable[[Path], list[str]]
+) -> None:
     registered = changed(moved, "registered.yaml", registration={"path": "reg.dcm", "accepted_by": "A. Physicist"})
     expected = run_case_file(patient, tmp_path / "original")
     found = run_case_file(registered, tmp_path / "registered")
@@ -157,6 +160,15 @@ def test_registered_segments_give_the_same_doses(patient: Path, moved: Path, tmp
     assert record["parameters"]["registration"]["accepted_by"] == "A. Physicist"
     assert "registered" in {warning["code"] for warning in record["warnings"]}
     assert "reg.dcm" in (tmp_path / "registered" / "run.json").read_text()
+    # What was used goes out again, beside what was made with it.
+    (used,) = (
+        one for one in read_registration(tmp_path / "registered" / "registration.dcm") if one.from_frame == OTHER
+    )
+    (given,) = (one for one in read_registration(moved.parent / "reg.dcm") if one.from_frame == OTHER)
+    np.testing.assert_allclose(used.matrix, given.matrix, atol=1e-9)
+    assert not (tmp_path / "original" / "registration.dcm").exists()
+    names = ["registration", "segments", "structures", "plan", "measurements", "report_pdf"]
+    assert [dciodvfy(tmp_path / "registered" / f"{name}.dcm") for name in names] == [[]] * len(names)
 
 
 def test_without_a_registration_frames_are_not_overlaid(patient: Path, moved: Path, tmp_path: Path) -> None:

@@ -128,6 +128,7 @@ def _written(out: Path, case: Case, found: DosedCase) -> CaseDose:
         simulated=case.simulated,
         parameters=_parameters(case),
         planar=case.planar,
+        transforms=() if case.registered is None else case.registered.transforms,
     )
 
 

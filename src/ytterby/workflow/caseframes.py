@@ -22,12 +22,13 @@ Placed = TypeVar("Placed", Volume, Segment)
 
 @dataclass(frozen=True)
 class Registered:
-    """What a registration was used for: the record of it."""
+    """What a registration was used for: the record of it, and the transforms as they were used."""
 
     file: str
     accepted_by: str
     to_frame: str
     carried: tuple[str, ...]
+    transforms: tuple[Transform, ...] = ()
 
     def as_stated(self) -> dict[str, str | None]:
         """The registration as the record of the case has it."""
@@ -67,6 +68,7 @@ class Carrier:
         self._accepted_by = "" if registration is None else registration.accepted_by or ""
         self._transforms: Sequence[Transform] = () if self._path is None else read_registration(self._path)
         self._carried: dict[str, None] = {}
+        self._used: dict[str, Transform] = {}
 
     def carry(self, placed: Placed, name: str) -> Placed:
         """``placed`` in the frame of reference that all go to; itself where it lies there already."""
@@ -77,6 +79,7 @@ class Carrier:
         if transform is None:
             return placed
         self._carried[name] = None
+        self._used[frame] = transform
         return transform.carried(placed)
 
     def registered(self) -> Registered | None:
@@ -97,4 +100,6 @@ class Carrier:
                 where=self._path.name,
                 remedy="name the registration between these images (NIfTI and NRRD have no frame of reference), or take it out",
             )
-        return Registered(self._path.name, self._accepted_by, self._to_frame, tuple(self._carried))
+        return Registered(
+            self._path.name, self._accepted_by, self._to_frame, tuple(self._carried), tuple(self._used.values())
+        )

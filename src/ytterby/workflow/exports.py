@@ -11,12 +11,14 @@ import pandas as pd
 
 import ytterby
 from ytterby.cohort.assemble import marked
+from ytterby.dicom.write import write_registration
 from ytterby.dosimetry.case import DosedCase
 from ytterby.dosimetry.planar import PlanarScan
 from ytterby.files.analysistables import write_table
 from ytterby.files.nifti import write_nifti
 from ytterby.model.dose import CaseDose, Radiobiology
 from ytterby.model.segment import Role
+from ytterby.model.transform import Transform
 from ytterby.model.treatment import Session
 from ytterby.model.volume import Volume
 from ytterby.report.case_page import write_case_page
@@ -31,7 +33,7 @@ from ytterby.workflow.provenance import sha256_of, write_json
 __all__ = ["case_record", "write_case"]
 
 # Files that not every case has: what an earlier run left of them must not stay beside new doses.
-_OPTIONAL = ("uncertainty.csv", "engines.csv", *DICOM_FILES, "measurements.dcm")
+_OPTIONAL = ("uncertainty.csv", "engines.csv", *DICOM_FILES, "measurements.dcm", "registration.dcm")
 
 
 def write_case(
@@ -46,11 +48,13 @@ def write_case(
     simulated: bool,
     parameters: Mapping[str, Any],
     planar: PlanarScan | None = None,
+    transforms: Sequence[Transform] = (),
 ) -> CaseDose:
     """Write doses.csv, dvh.csv, case.json, report.html, dose.nii.gz, report.pdf and the DICOM objects into ``out``.
 
-    ``parameters`` are what the case stated beside its options, JSON-ready; ``planar`` is the scan in
-    which the lung shunt was counted. Returns the dose with what the writing had to tell.
+    ``parameters`` are what the case stated beside its options, JSON-ready; ``planar`` is the scan in which the lung shunt was
+    counted, ``transforms`` carried images and segments into the image's frame of reference. Returns the dose with what the
+    writing had to tell.
     """
     dose, segments = found.dose, found.segments
     dose_map = found.map_on(image.grid)
@@ -64,6 +68,8 @@ def write_case(
         write_nifti(folder / "dose.nii.gz", dose_map)
         header = case_header(dose.patient_id, image, ct, segments, sessions, simulated=simulated)
         notices = write_case_dicom(folder, header, found, dose_map, ct, ct_files=ct_files, radiobiology=radiobiology)
+        if transforms:
+            write_registration(transforms, folder / "registration.dcm", header, label="INTO_IMAGE")
         dose = replace(dose, notices=(*dose.notices, *notices))
         facts = write_case_page(
             folder / "report.html",
