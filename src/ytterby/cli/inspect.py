@@ -97,6 +97,8 @@ def _facts(found: Found) -> list[tuple[str, str]]:
     facts = [("path", str(found.path) + (f" ({found.n_files} files)" if found.n_files > 1 else ""))]
     if found.description:
         facts.append(("named", found.description))
+    if found.part:
+        facts.append(("part", found.part))
     if found.shape is not None:
         facts.append(("size", " x ".join(map(str, found.shape))))
     if found.grid is not None:

@@ -203,6 +203,7 @@ class CaseFile(FileModel):
             kind=own.kind or self.image.kind,
             unit=own.unit or self.image.unit,
             reference_time=time,
+            part=own.part if own.path != self.image.path else own.part or self.image.part,
             energy_window=own.energy_window or self.image.energy_window,
             isotope_correction=own.isotope_correction or self.image.isotope_correction,
         )

@@ -53,7 +53,8 @@ __all__ = [
 class ImageFile(FileModel):
     """An activity image; ``unit`` may be left to a file that says it, ``reference_time`` belongs to bq_ml.
 
-    ``energy_window`` (name or number) is for a SPECT of several. ``isotope_correction: y90`` undoes a surrogate isotope's decay
+    ``part`` is for an enhanced object of several volumes, in the words of ``ytterby inspect``, ``energy_window`` (name or
+    number) for a SPECT of several. ``isotope_correction: y90`` undoes a surrogate isotope's decay
     and branching in a PET and redoes them with those of 90Y.
     """
 
@@ -61,6 +62,7 @@ class ImageFile(FileModel):
     kind: ImageKind
     unit: ImageUnit | None = None
     reference_time: Moment | None = None
+    part: Text | None = None
     energy_window: Text | None = None
     isotope_correction: IsotopeCorrection | None = None
 
@@ -78,14 +80,16 @@ class SessionImage(FileModel):
     kind: ImageKind | None = None
     unit: ImageUnit | None = None
     reference_time: Moment | None = None
+    part: Text | None = None
     energy_window: Text | None = None
     isotope_correction: IsotopeCorrection | None = None
 
 
 class PathOnly(FileModel):
-    """A file or folder."""
+    """A file or folder; ``part`` is for an enhanced object of several volumes, in the words of ``ytterby inspect``."""
 
     path: ExistingPath
+    part: Text | None = None
 
 
 class RegistrationFile(FileModel):

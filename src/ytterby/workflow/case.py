@@ -185,7 +185,7 @@ def load_case(path: Path, *, planned: tuple[str, datetime] | None = None) -> Cas
     file, reported, of_reports = with_dose_reports(read_case(path))
     read = case_images(file)
     images = read.images
-    ct, ct_files = (None, ()) if file.ct is None else load_ct(file.ct.path)
+    ct, ct_files = (None, ()) if file.ct is None else load_ct(file.ct.path, part=file.ct.part)
     segments, of_segments = assigned_segments(file, ct)
     carrier = Carrier(file.registration, images[0][0].frame_of_reference)
     images = [(carrier.carry(image, "an image of another session"), sharing) for image, sharing in images]

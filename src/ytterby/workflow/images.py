@@ -47,10 +47,10 @@ class CaseImages:
 
 def case_images(file: CaseFile) -> CaseImages:
     """The images of a case, read."""
-    grouped: dict[Path, tuple[ImageFile, list[int]]] = {}
+    grouped: dict[tuple[Path, str | None], tuple[ImageFile, list[int]]] = {}
     for index in range(len(file.sessions)):
         image = file.image_of(index)
-        grouped.setdefault(image.path.resolve(), (image, []))[1].append(index)
+        grouped.setdefault((image.path.resolve(), image.part), (image, []))[1].append(index)
     images: list[tuple[Volume, list[int]]] = []
     told: list[Notice] = []
     stated: dict[str, dict[str, str | float | None]] = {}
@@ -59,6 +59,7 @@ def case_images(file: CaseFile) -> CaseImages:
             image.path,
             roles=IMAGE_ROLES[image.kind],
             time_zone=file.time_zone,
+            part=image.part,
             energy_window=image.energy_window,
             isotope_correction=image.isotope_correction,
         )

@@ -42,6 +42,7 @@ class Found:
     description: str = ""
     radiopharmaceutical: Radiopharmaceutical | None = None
     patient_id: str = ""
+    part: str = ""
 
     @property
     def slice_direction(self) -> str | None:
@@ -60,6 +61,7 @@ class Found:
             "reason": self.reason,
             "description": self.description,
             "patient_id": self.patient_id,
+            "part": self.part,
             "n_files": self.n_files,
             "shape": None if self.shape is None else list(self.shape),
             "spacing_mm": None if self.grid is None else list(self.grid.spacing_mm),
@@ -173,6 +175,7 @@ def _series(series: Series) -> Found:
         description=series.description,
         radiopharmaceutical=series.radiopharmaceutical,
         patient_id=series.patient_id,
+        part=series.part,
     )
 
 

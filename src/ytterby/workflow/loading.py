@@ -55,12 +55,16 @@ class LoadedImage:
 
 
 def load_volume(
-    path: Path, *, roles: tuple[str, ...], time_zone: str | None = None, energy_window: str | None = None
+    path: Path,
+    *,
+    roles: tuple[str, ...],
+    time_zone: str | None = None,
+    part: str | None = None,
 ) -> tuple[Volume, tuple[Notice, ...]]:
     """The volume of an image file, of a DICOM file, or of the one series of a DICOM folder with one of the ``roles``.
 
-    With it comes what its file says against it, though it can be read. ``energy_window`` (name or number) is the one to read
-    of a SPECT of several.
+    With it comes what its file says against it, though it can be read. ``part`` says which volume of an enhanced object is read,
+    where there are several.
 
     Raises
     ------
@@ -75,8 +79,8 @@ def load_volume(
     if path.is_file() and name.endswith(INTERFILE_SUFFIXES):
         image = read_interfile(path)
         return image.volume, tuple(Notice("image_problem", str(problem)) for problem in image.problems)
-    series = only_series(path, roles)
-    return _of_series(series, time_zone=time_zone, energy_window=energy_window).pair
+    series = only_series(path, roles, part=part)
+    return _of_series(series, time_zone=time_zone, energy_window=None).pair
 
 
 def load_image(
@@ -84,10 +88,11 @@ def load_image(
     *,
     roles: tuple[str, ...],
     time_zone: str | None = None,
+    part: str | None = None,
     energy_window: str | None = None,
     isotope_correction: str | None = None,
 ) -> LoadedImage:
-    """The activity image at a path, with the energy window and the isotope correction that are asked for.
+    """The activity image at a path (its ``part``, of several), with the energy window and the isotope correction asked for.
 
     Raises
     ------
@@ -103,7 +108,7 @@ def load_image(
             )
         return LoadedImage(*load_volume(path, roles=roles, time_zone=time_zone))
     return series_image(
-        only_series(path, roles),
+        only_series(path, roles, part=part),
         time_zone=time_zone,
         energy_window=energy_window,
         isotope_correction=isotope_correction,
@@ -131,7 +136,7 @@ def _of_series(series: Series, *, time_zone: str | None, energy_window: str | No
     return LoadedImage(volume, told, series.radiopharmaceutical)
 
 
-def load_ct(path: Path) -> tuple[Volume, tuple[Path, ...]]:
+def load_ct(path: Path, *, part: str | None = None) -> tuple[Volume, tuple[Path, ...]]:
     """The CT at a path, and the DICOM files of its slices (none where it is another format, or one file), for references to them.
 
     Raises
@@ -140,8 +145,8 @@ def load_ct(path: Path) -> tuple[Volume, tuple[Path, ...]]:
         As for ``load_volume``.
     """
     if path.is_file():
-        return load_volume(path, roles=_CT)[0], ()
-    series = only_series(path, _CT)
+        return load_volume(path, roles=_CT, part=part)[0], ()
+    series = only_series(path, _CT, part=part)
     volume = read_volume(series)
     return volume, series.files if len(series.files) == volume.grid.shape[2] else ()
 
@@ -193,21 +198,32 @@ def load_segments(path: Path, *, labels: Mapping[int, str] | None = None, ct: Vo
     return LoadedSegments(read_segments(series.files[0]))
 
 
-def only_series(path: Path, roles: tuple[str, ...]) -> Series:
-    """The one series at a path that has one of the ``roles``; a single file is taken whatever its role."""
+def only_series(path: Path, roles: tuple[str, ...], *, part: str | None = None) -> Series:
+    """The one series at a path that has one of the ``roles`` (and is the ``part``); a single file is taken whatever its role."""
     found = scan(path)
-    if path.is_file():
-        return found.series[0]
-    fitting = [series for series in found.series if series.role in roles]
+    fitting = [series for series in found.series if path.is_file() or series.role in roles]
+    if part is not None:
+        parts = [series.part for series in fitting]
+        fitting = [series for series in fitting if series.part == part]
+        if not fitting:
+            raise DicomError(
+                f"there is no part '{part}'; found: {', '.join(one or 'a whole volume' for one in parts) or 'nothing'}",
+                where=str(path),
+                remedy="name a part as 'ytterby inspect' does, or leave it out where there is one volume",
+            )
     if len(fitting) == 1:
         return fitting[0]
     wanted = " or ".join(roles)
     if fitting:
-        listed = ", ".join(f"{series.description or series.kind} ({series.path.name})" for series in fitting)
+        listed = ", ".join(
+            f"{series.part or series.description or series.kind} ({series.path.name})" for series in fitting
+        )
         raise DicomError(
             f"{len(fitting)} series could be the {wanted}: {listed}",
             where=str(path),
-            remedy="name the file or the folder of the one that is meant",
+            remedy="state part: which of the volumes is meant"
+            if fitting[0].part
+            else "name the file or the folder of the one that is meant",
         )
     kinds = ", ".join(sorted({f"{series.kind} ({series.role})" for series in found.series})) or "no DICOM series"
     error = SegmentError if roles == _SEGMENTED else DicomError
