@@ -87,6 +87,12 @@ def test_sequences_without_end(depth: int, spect: Path) -> None:
     refused(spect, scan, read_volume)
 
 
+def test_a_hundred_megabytes_of_zeros(spect: Path) -> None:
+    content = spect.read_bytes()
+    spect.write_bytes(content[: content.index(struct.pack("<HH", 0x0054, 0x0022))] + bytes(100_000_000))
+    assert "more than 20000 elements" in refused(spect, scan, read_volume, read_segments)
+
+
 @pytest.mark.parametrize(
     ("keyword", "value"),
     [

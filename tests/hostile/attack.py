@@ -102,10 +102,12 @@ class Target:
         return folder if self.siblings else damaged
 
 
-def outcome(path: Path) -> dict[str, Any]:
-    """What each reader says of a file: "read", "refused", or what went wrong."""
+def outcome(path: Path) -> tuple[dict[str, str], float]:
+    """What each reader says of a file ("read", "refused", or what went wrong), and the seconds of the slowest."""
+    slowest = 0.0
     said = {}
     for name, reader in READERS.items():
+        started = time.perf_counter()
         try:
             reader(path)
             said[name] = "read"
@@ -117,7 +119,8 @@ def outcome(path: Path) -> dict[str, Any]:
                 place = place.tb_next
             where = f"{Path(place.tb_frame.f_code.co_filename).name}:{place.tb_lineno}" if place else ""
             said[name] = f"{type(error).__name__}: {error} ({where})"[:300]
-    return said
+        slowest = max(slowest, time.perf_counter() - started)
+    return said, slowest
 
 
 def withstood(path: Path) -> dict[str, Any]:
@@ -130,9 +133,8 @@ def withstood(path: Path) -> dict[str, Any]:
         os.dup2(quiet, 1)
         os.dup2(quiet, 2)
         held = _peak_mib()
-        started = time.perf_counter()
-        said = outcome(path)
-        told = {"said": said, "seconds": time.perf_counter() - started, "mib": _peak_mib() - held}
+        said, seconds = outcome(path)
+        told = {"said": said, "seconds": seconds, "mib": _peak_mib() - held}
         os.write(begin, json.dumps(told).encode())
         os._exit(0)
     os.close(begin)

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import pydicom
 from pydicom import config
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 
+from ytterby.dicom.bounded import read_bounded
 from ytterby.dicom.plain import plain_header
 from ytterby.dicom.values import DAMAGE, first_item, items, number, numbers, text, texts, touch
 from ytterby.errors import DicomError, InputError
@@ -220,7 +220,7 @@ def _parsed(path: Path) -> Header:
         plain = plain_header(start, _TAGS)
         if plain is None:
             stream.seek(0)
-            dataset = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=list(_TAGS.values()))
+            dataset = read_bounded(stream, stop_before_pixels=True, tags=list(_TAGS.values()))
             place = stream.tell()
         else:
             dataset, place = plain
@@ -252,7 +252,7 @@ def _object(path: Path, *, stop_before_pixels: bool) -> Dataset:
             with _opened(path) as stream:
                 _checked_start(path, stream)
                 stream.seek(0)
-                dataset = pydicom.dcmread(stream, stop_before_pixels=stop_before_pixels)
+                dataset = read_bounded(stream, stop_before_pixels=stop_before_pixels)
             dataset.filename = str(path)
             _require_few_frames(dataset)
             return dataset
