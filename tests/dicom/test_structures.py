@@ -512,3 +512,16 @@ def test_real_structure_sets(modality: str, external_data: Path) -> None:
             expected[:, :, round(index[0, 2])] ^= inside.reshape(i.shape)
         assert dice(mass.mask, expected) > 0.999
         assert mass.volume_ml == pytest.approx(planimetric_ml, rel=0.01)
+
+
+def test_a_file_that_is_cut_off_is_refused_and_told(
+    segments: tuple[Segment, ...], header: DicomHeader, tmp_path: Path
+) -> None:
+    path = write_structures(segments, tmp_path / "structures.dcm", header)
+    content = path.read_bytes()
+    for size in (len(content) - 10, len(content) * 3 // 4, len(content) // 2):
+        path.write_bytes(content[:size])
+        with pytest.raises(DicomError, match=r"the file ends within element|damaged or incomplete"):
+            read_structures(path)
+        series = scan(path).series[0]
+        assert [problem.level for problem in series.problems] == ["red"]

@@ -266,13 +266,13 @@ def open_whole(path: Path) -> Dataset:
     A sequence that ends before its stated length would be read in silence, without its last items.
     """
     dataset = open_object(path)
-    for tag in list(dataset.keys()):
-        element: Any = dataset.get_item(tag)
+    element: Any
+    for element in list(dataset.values()):  # as they were read, not yet converted
         if not isinstance(element, RawDataElement) or element.length == _UNDEFINED_LENGTH:
             continue
         if len(element.value or b"") < element.length:
             raise DicomError(
-                f"the file ends within element {tag}",
+                f"the file ends within element {element.tag}",
                 where=str(path),
                 remedy="copy or export it again from the archive",
             )

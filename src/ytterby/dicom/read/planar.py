@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 
-from ytterby.dicom.header import naming, number, numbers, open_object, quiet
+from ytterby.dicom.header import naming, number, numbers, open_whole, quiet
 from ytterby.dicom.layout.frames import chosen_window
 from ytterby.dicom.layout.views import ViewFrame, view_frames
 from ytterby.dicom.nuclide import radionuclide
@@ -60,7 +60,7 @@ def read_views(source: Series | Path | str, *, energy_window: str = "") -> tuple
             )
         for path in one.files:
             with naming(path):
-                views += _views_of(open_object(path), path, energy_window)
+                views += _views_of(open_whole(path), path, energy_window)
     return tuple(views)
 
 
@@ -83,7 +83,7 @@ def read_view(path: Path, *, frame: int | None = None) -> PlanarView:
     if series.kind not in PLANAR_KINDS:
         raise DicomError(f"{series.reason}: this is no planar image", where=str(path), remedy="name a planar image")
     with naming(path):
-        return _one_view(open_object(path), path, frame)
+        return _one_view(open_whole(path), path, frame)
 
 
 def _one_view(dataset: Dataset, path: Path, frame: int | None) -> PlanarView:

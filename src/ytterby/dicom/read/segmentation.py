@@ -9,7 +9,7 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
-from ytterby.dicom.header import DAMAGE, items, naming, number, numbers, open_object, quiet, text
+from ytterby.dicom.header import DAMAGE, items, naming, number, numbers, open_whole, quiet, text
 from ytterby.dicom.layout.segmentation import segmentation_grid
 from ytterby.dicom.pixels import MAX_PIXELS, stored_pixels
 from ytterby.errors import DicomError, GeometryError, SegmentError
@@ -72,7 +72,7 @@ def read_segments(path: Path | str) -> tuple[Segment, ...]:
         A frame belongs to a segment that the object does not describe.
     """
     path = Path(path)
-    dataset = open_object(path)
+    dataset = open_whole(path)
     try:
         with naming(path):
             if text(dataset, "Modality") != "SEG":

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ytterby.dicom.header import DAMAGE, open_object, quiet, text
+from ytterby.dicom.header import DAMAGE, open_whole, quiet, text
 from ytterby.dicom.layout.contours import Region, regions_of
 from ytterby.errors import DicomError, GeometryError, InputError, SegmentError
 from ytterby.imaging.contourlattice import SAME_PLANE_MM, along_axis, extended, extent, flat_normal, own_lattice
@@ -69,7 +69,7 @@ def read_structures(path: Path | str, *, image: Volume | None = None) -> Structu
         The contours spread over more voxels than can be.
     """
     path = Path(path)
-    dataset = open_object(path)
+    dataset = open_whole(path)
     if text(dataset, "Modality") != "RTSTRUCT":
         raise DicomError(
             f"this is no structure set but {text(dataset, 'Modality') or 'of no modality'}",

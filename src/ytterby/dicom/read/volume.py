@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ytterby.dicom.header import naming, open_header, open_object, quiet
+from ytterby.dicom.header import naming, open_header, open_whole, quiet
 from ytterby.dicom.layout.enhanced import is_enhanced
 from ytterby.dicom.pixels import is_hounsfield
 from ytterby.dicom.read.dose import dose_volume
@@ -87,7 +87,7 @@ def _read(series: Series, time_zone: str | None, require_reference_time: bool, e
                 where=str(series.path),
                 remedy="name the file that is meant",
             )
-        dataset = open_object(series.files[0])
+        dataset = open_whole(series.files[0])
         if series.kind == "rtdose":
             return dose_volume(series, dataset)
         return spect_volume(

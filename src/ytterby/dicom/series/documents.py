@@ -16,7 +16,7 @@ from ytterby.model.administration import DoseRecord
 
 __all__ = ["DESCRIBED", "described"]
 
-DESCRIBED = ("sr", "reg", "document")
+DESCRIBED = ("sr", "reg", "document", "rtstruct")
 """Kinds whose content is read for a scan: they are small, and their headers say little."""
 
 _MEASUREMENTS = "126000 DCM"
@@ -35,6 +35,12 @@ def described(headers: Sequence[Header], kind: str, proposal: Proposal) -> tuple
             found = _report(open_report(header.path), name)
         elif kind == "reg":
             found = _registration(header, name)
+        elif kind == "rtstruct":
+            # Its names have been read; what is missing at its end would be regions without contours.
+            for one in headers:
+                name = one.path.name
+                open_whole(one.path)
+            return proposal, []
         else:
             title = text(open_whole(header.path), "DocumentTitle")
             found = Proposal(proposal.role, f"{proposal.reason}: {title}" if title else proposal.reason), []
