@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ytterby.dicom.read import StudyIdentity
 from ytterby.dosimetry.accuracy import Accuracy, assessed
 from ytterby.dosimetry.case import DosedCase, ImagedSessions, case_dose
 from ytterby.dosimetry.effect import EffectRow, effect_row
@@ -27,6 +28,7 @@ from ytterby.model.treatment import LungShunt, Session
 from ytterby.model.volume import Volume
 from ytterby.physics.devices import MICROSPHERES
 from ytterby.workflow.caseframes import Carrier, Registered
+from ytterby.workflow.caseidentity import identity_notices, identity_of
 from ytterby.workflow.casereports import Reported, with_dose_reports
 from ytterby.workflow.engine import Progress
 from ytterby.workflow.exports import write_case
@@ -56,7 +58,8 @@ class Case:
 
     ``lung_shunt`` is the measured one, where the case says how to measure it, ``planar`` the views it was counted in.
     ``radiopharmaceuticals`` is what the images' files say of the nuclide and of what was given, by the name of the path.
-    ``ct_files`` are the CT's slices, for references to them; ``inputs`` are the files and folders that were read, for the
+    ``identity`` is that of the image's study, which the results join where it is of the case's patient. ``ct_files`` are the
+    CT's slices, for references to them; ``inputs`` are the files and folders that were read, for the
     record in run.json.
     """
 
@@ -75,6 +78,7 @@ class Case:
     registered: Registered | None = None
     reported: tuple[Reported, ...] = ()
     simulated: bool = False
+    identity: StudyIdentity | None = field(default=None, repr=False)
     notices: tuple[Notice, ...] = ()
     inputs: tuple[Path, ...] = ()
 
@@ -129,6 +133,7 @@ def _written(out: Path, case: Case, found: DosedCase) -> CaseDose:
         parameters=_parameters(case),
         planar=case.planar,
         transforms=() if case.registered is None else case.registered.transforms,
+        identity=case.identity,
     )
 
 
@@ -187,6 +192,11 @@ def load_case(path: Path, *, planned: tuple[str, datetime] | None = None) -> Cas
     images = read.images
     ct, ct_files = (None, ()) if file.ct is None else load_ct(file.ct.path, part=file.ct.part)
     segments, of_segments = assigned_segments(file, ct)
+    identities = {
+        "the image": identity_of(read.first_file),
+        "the CT": identity_of(ct_files[0] if ct_files else None),
+        "the segments": identity_of(None if file.segments is None else file.segments.path),
+    }
     carrier = Carrier(file.registration, images[0][0].frame_of_reference)
     images = [(carrier.carry(image, "an image of another session"), sharing) for image, sharing in images]
     if ct is not None:
@@ -218,10 +228,12 @@ def load_case(path: Path, *, planned: tuple[str, datetime] | None = None) -> Cas
         planar=planar,
         radiopharmaceuticals=read.radiopharmaceuticals,
         simulated=file.simulated,
+        identity=identities["the image"],
         registered=registered,
         reported=reported,
         notices=(
             *file.notices,
+            *identity_notices(file.patient_id, identities),
             *of_reports,
             *read.notices,
             *of_segments,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from ytterby.dicom.read import StudyIdentity
 from ytterby.dicom.uids import content_uid
 from ytterby.dicom.write.identity import DicomHeader
 from ytterby.dosimetry.case import DosedCase
@@ -85,23 +87,45 @@ def case_header(
     sessions: Sequence[Session],
     *,
     simulated: bool,
+    identity: StudyIdentity | None = None,
 ) -> DicomHeader:
-    """Identity of the written objects: one study a patient, dated by the first administration, UIDs from the content."""
+    """Identity of the written objects: series dated by the first administration, UIDs from the content.
+
+    They join the study of the image, ``identity``, where that is of the case's patient; else they are a study of their own.
+    """
     frames = [image.frame_of_reference, "" if ct is None else ct.frame_of_reference]
     frame = next((one for one in (*frames, *(segment.frame_of_reference for segment in segments)) if one), "")
     first = min(session.administered_at for session in sessions)
-    study_uid = content_uid("ytterby dosimetry", patient_id, frame, first.isoformat())
-    return DicomHeader(
+    date, time, offset = first.strftime("%Y%m%d"), first.strftime("%H%M%S"), first.strftime("%z")[:5]
+    own_uid = content_uid("ytterby dosimetry", patient_id, frame, first.isoformat())
+    own = DicomHeader(
         patient_id=patient_id,
         patient_name=patient_id,
         patient_sex="",
-        study_uid=study_uid,
-        study_date=first.strftime("%Y%m%d"),
-        study_time=first.strftime("%H%M%S"),
+        study_uid=own_uid,
+        study_date=date,
+        study_time=time,
         # One UID, one object: the same pixels in another study are another object.
-        uid_seed=study_uid,
+        uid_seed=own_uid,
         frame_of_reference_uid=frame or content_uid("frame of reference", patient_id, first.isoformat()),
         series_description="Ytterby dosimetry",
-        timezone_offset=first.strftime("%z")[:5],
+        timezone_offset=offset,
         simulated=simulated,
+    )
+    if identity is None or identity.patient_id != patient_id or not identity.names_a_study:
+        return own
+    return replace(
+        own,
+        patient_name=identity.patient_name,
+        patient_birth_date=identity.patient_birth_date,
+        patient_sex=identity.patient_sex,
+        study_uid=identity.study_uid,
+        study_id=identity.study_id,
+        study_date=identity.study_date,
+        study_time=identity.study_time,
+        study_description=identity.study_description,
+        accession_number=identity.accession_number,
+        series_date=date,
+        series_time=time,
+        uid_seed=content_uid(own_uid, identity.study_uid),
     )

@@ -11,6 +11,7 @@ import pandas as pd
 
 import ytterby
 from ytterby.cohort.assemble import marked
+from ytterby.dicom.read import StudyIdentity
 from ytterby.dicom.write import write_registration
 from ytterby.dosimetry.case import DosedCase
 from ytterby.dosimetry.planar import PlanarScan
@@ -49,12 +50,13 @@ def write_case(
     parameters: Mapping[str, Any],
     planar: PlanarScan | None = None,
     transforms: Sequence[Transform] = (),
+    identity: StudyIdentity | None = None,
 ) -> CaseDose:
     """Write doses.csv, dvh.csv, case.json, report.html, dose.nii.gz, report.pdf and the DICOM objects into ``out``.
 
     ``parameters`` are what the case stated beside its options, JSON-ready; ``planar`` is the scan in which the lung shunt was
-    counted, ``transforms`` carried images and segments into the image's frame of reference. Returns the dose with what the
-    writing had to tell.
+    counted, ``transforms`` carried images and segments into the image's frame of reference. ``identity`` is that of
+    the image's study. Returns the dose with what the writing had to tell.
     """
     dose, segments = found.dose, found.segments
     dose_map = found.map_on(image.grid)
@@ -66,7 +68,7 @@ def write_case(
         if dose.compared:
             write_table(folder / "engines.csv", marked(engine_table(dose), simulated))
         write_nifti(folder / "dose.nii.gz", dose_map)
-        header = case_header(dose.patient_id, image, ct, segments, sessions, simulated=simulated)
+        header = case_header(dose.patient_id, image, ct, segments, sessions, simulated=simulated, identity=identity)
         notices = write_case_dicom(folder, header, found, dose_map, ct, ct_files=ct_files, radiobiology=radiobiology)
         if transforms:
             write_registration(transforms, folder / "registration.dcm", header, label="INTO_IMAGE")

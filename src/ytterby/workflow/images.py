@@ -37,12 +37,13 @@ class CaseImages:
     """Each image once, with the indices of the sessions that share it; and what the images' files say.
 
     ``notices`` is what they say against the images, ``radiopharmaceuticals`` what they say of the nuclide and of what was
-    given, by the name of the path.
+    given, by the name of the path; ``first_file`` is a DICOM file of the first image, where it is one.
     """
 
     images: list[tuple[Volume, list[int]]]
     notices: tuple[Notice, ...]
     radiopharmaceuticals: dict[str, dict[str, str | float | None]]
+    first_file: Path | None = None
 
 
 def case_images(file: CaseFile) -> CaseImages:
@@ -54,6 +55,7 @@ def case_images(file: CaseFile) -> CaseImages:
     images: list[tuple[Volume, list[int]]] = []
     told: list[Notice] = []
     stated: dict[str, dict[str, str | float | None]] = {}
+    files: list[Path | None] = []
     for image, sharing in grouped.values():
         loaded = load_image(
             image.path,
@@ -68,9 +70,10 @@ def case_images(file: CaseFile) -> CaseImages:
         )
         images.append((volume, sharing))
         told += loaded.notices
+        files.append(loaded.file)
         if loaded.radiopharmaceutical is not None:
             stated[image.path.name] = loaded.radiopharmaceutical.record()
-    return CaseImages(images, tuple(told), stated)
+    return CaseImages(images, tuple(told), stated, files[0])
 
 
 def stated_unit(

@@ -42,11 +42,15 @@ _SEGMENTED = ("segmentation", "structure_set")
 
 @dataclass(frozen=True, eq=False)
 class LoadedImage:
-    """An image, what its file says against it though it can be read, and what it says of the radiopharmaceutical."""
+    """An image, what its file says against it though it can be read, and what it says of the radiopharmaceutical.
+
+    ``file`` is the first of its DICOM files; None where it is of another format.
+    """
 
     volume: Volume
     notices: tuple[Notice, ...]
     radiopharmaceutical: Radiopharmaceutical | None = None
+    file: Path | None = None
 
     @property
     def pair(self) -> tuple[Volume, tuple[Notice, ...]]:
@@ -124,7 +128,7 @@ def series_image(
     with_y90 = y90_pet_volume(series, time_zone=time_zone)
     told = tuple(notice for notice in image_notices(series) if ISOTOPE_REMEDY not in notice.message)
     done = Notice("isotope_correction", f"{series.path.name}: {with_y90.done}")
-    return LoadedImage(with_y90.volume, (*told, done), series.radiopharmaceutical)
+    return LoadedImage(with_y90.volume, (*told, done), series.radiopharmaceutical, series.files[0])
 
 
 def _of_series(series: Series, *, time_zone: str | None, energy_window: str | None) -> LoadedImage:
@@ -133,7 +137,7 @@ def _of_series(series: Series, *, time_zone: str | None, energy_window: str | No
     if energy_window:
         # Which of several is meant has been said.
         told = tuple(notice for notice in told if STATE_WINDOW not in notice.message)
-    return LoadedImage(volume, told, series.radiopharmaceutical)
+    return LoadedImage(volume, told, series.radiopharmaceutical, series.files[0])
 
 
 def load_ct(path: Path, *, part: str | None = None) -> tuple[Volume, tuple[Path, ...]]:

@@ -18,6 +18,7 @@ from ytterby.model.segment import Role, Segment, union
 from ytterby.model.treatment import Session
 from ytterby.model.volume import Volume
 from ytterby.workflow.case import Case, chosen_effects, stated_accuracy
+from ytterby.workflow.caseidentity import identity_notices, identity_of
 from ytterby.workflow.images import IMAGE_ROLES, imaged_sessions, stated_unit
 from ytterby.workflow.loading import LoadedImage, load_image, load_segments, series_image
 
@@ -42,9 +43,10 @@ def patient_case(
             "the patient has no imaging folder", where=str(imaging), remedy="add it, or exclude the patient"
         )
     series = scan(imaging).series
-    imaged, told = _imaged_sessions(folder, imaging, series, study, patient, images)
+    imaged, told, image_file = _imaged_sessions(folder, imaging, series, study, patient, images)
     ct, ct_files, of_ct = _own_ct(series, imaged[0].image, study.time_zone)
     segments, of_segments = _segments(folder / "segments" / patient.patient_id, study, ct)
+    identities = {"the image": identity_of(image_file), "the CT": identity_of(ct_files[0] if ct_files else None)}
     return Case(
         patient_id=patient.patient_id,
         imaged=imaged,
@@ -56,7 +58,14 @@ def patient_case(
         effects=chosen_effects(study.effects),
         accuracy=stated_accuracy(study.partial_volume, study.uncertainty),
         simulated=study.simulated,
-        notices=(*(Notice("input", text) for text in notices), *told, *of_ct, *of_segments),
+        identity=identities["the image"],
+        notices=(
+            *(Notice("input", text) for text in notices),
+            *identity_notices(patient.patient_id, identities),
+            *told,
+            *of_ct,
+            *of_segments,
+        ),
     )
 
 
@@ -87,19 +96,22 @@ def _imaged_sessions(
     study: StudyFile,
     patient: Patient,
     images: Mapping[str, str],
-) -> tuple[tuple[ImagedSessions, ...], tuple[Notice, ...]]:
+) -> tuple[tuple[ImagedSessions, ...], tuple[Notice, ...], Path | None]:
+    """Images with their sessions, what is to be told of them, and a DICOM file of the first."""
     shared: dict[str, list[Session]] = {}
     for session in patient.sessions:
         shared.setdefault(images.get(session.session_id, ""), []).append(session)
     imaged: list[ImagedSessions] = []
     told: list[Notice] = []
+    files: list[Path | None] = []
     for named, sessions in shared.items():
-        volume, notices = _image(folder, imaging, series, study, named).pair
+        loaded = _image(folder, imaging, series, study, named)
         where = f"image of patient '{patient.patient_id}'" + (f" ({named})" if named else "")
-        volume = stated_unit(volume, study.image.kind, unit=study.image.unit, reference_time=None, where=where)
+        volume = stated_unit(loaded.volume, study.image.kind, unit=study.image.unit, reference_time=None, where=where)
         imaged.append(imaged_sessions(volume, sessions))
-        told += notices
-    return tuple(imaged), tuple(told)
+        told += loaded.notices
+        files.append(loaded.file)
+    return tuple(imaged), tuple(told), files[0] if files else None
 
 
 def _image(folder: Path, imaging: Path, series: Sequence[Series], study: StudyFile, named: str) -> LoadedImage:
