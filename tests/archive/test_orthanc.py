@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pydicom
 import pytest
+import requests
 from dicomweb_client.api import DICOMwebClient
 
 from ytterby.dicom.network.guard import Limits
@@ -115,6 +116,13 @@ def test_a_fetched_study_is_run_and_its_results_come_back(
         study, str(pydicom.dcmread(back[dose]).SeriesInstanceUID), dose
     )
     assert other.DoseGridScaling == pydicom.dcmread(tmp_path / "results" / "dose.dcm").DoseGridScaling
+    # They joined the study of the image. The other tests want it as it was.
+    assert study == filled
+    assert again.objects == 102 + len(results)
+    rest = orthanc.web.removesuffix("/dicom-web")
+    for uid in results:
+        (entry,) = requests.post(f"{rest}/tools/lookup", data=uid, timeout=20).json()
+        assert requests.delete(f"{rest}{entry['Path']}", timeout=20).ok
 
 
 @pytest.mark.parametrize("way", ["get", "move", "web"])
