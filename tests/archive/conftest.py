@@ -75,6 +75,12 @@ class Orthanc:
     port: int
     http: int
     home_port: int
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def kill(self) -> None:
+        """SIGKILL: it has no time to say anything."""
+        self.processes[-1].kill()
+        self.processes[-1].wait()
 
     @property
     def name(self) -> str:
@@ -96,13 +102,13 @@ class Orthanc:
             self.rest(f"patients/{patient}", method="DELETE")
 
 
-@pytest.fixture(scope="session")
-def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
+@contextmanager
+def _running(folder: Path, **settings: object) -> Iterator[Orthanc]:
+    """Orthanc with its storage in ``folder``, which may hold what an earlier one left there."""
     program = shutil.which("Orthanc", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     plugin = next((path for path in PLUGINS if Path(path).exists()), None)
     if program is None or plugin is None:
         missing("Orthanc is not installed: apt-get install orthanc orthanc-dicomweb")
-    folder = tmp_path_factory.mktemp("orthanc")
     archive = Orthanc(free_port(), free_port(), free_port())
     (folder / "orthanc.json").write_text(
         json.dumps(
@@ -126,18 +132,21 @@ def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
                 "Plugins": [plugin],
                 "DicomModalities": {"ytterby": ["YTTERBY", "127.0.0.1", archive.home_port]},
                 "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
+                **settings,
             }
         )
     )
     with (folder / "log.txt").open("w") as log:
         process = subprocess.Popen([str(program), str(folder / "orthanc.json")], stdout=log, stderr=log, cwd=folder)
+    archive.processes.append(process)
 
     def answers() -> bool:
         assert process.poll() is None, (folder / "log.txt").read_text()[-2000:]
-        try:
-            return archive.rest("system") is not None
-        except OSError:
-            return False
+        for port in (archive.http, archive.port):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)):
+                    return False
+        return True
 
     try:
         _until(answers, "Orthanc")
@@ -149,6 +158,18 @@ def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+@pytest.fixture(scope="session")
+def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
+    with _running(tmp_path_factory.mktemp("orthanc")) as archive:
+        yield archive
+
+
+@pytest.fixture(scope="session")
+def running() -> Callable[..., AbstractContextManager[Orthanc]]:
+    """Starts an archive of a test's own."""
+    return _running
 
 
 @dataclass

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +10,9 @@ from pathlib import Path
 from ytterby.dicom.header import NOT_DICOM, UNFINISHED
 from ytterby.dicom.network.guard import Limits
 from ytterby.dicom.network.inbox import Inbox, Progress
+from ytterby.dicom.network.making import in_the_making
 from ytterby.dicom.network.peer import Archive
-from ytterby.dicom.network.place import is_uid, synced
+from ytterby.dicom.network.place import is_uid
 from ytterby.dicom.network.query import expected, find
 from ytterby.dicom.network.question import Expected, Found, Question
 from ytterby.dicom.network.retrieve import ReturnAddress, fetch_by_get, fetch_by_move
@@ -79,9 +78,7 @@ def fetch(
         raise ConfigurationError("the folder holds something", where=str(out), remedy="name a new one")
     wanted = _wanted(archive, study_uid, series_uid)
     out = out.resolve()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    making = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".unfinished", dir=out.parent))
-    try:
+    with in_the_making(out) as making:
         inbox = Inbox(making, study_uid, wanted, progress)
         if isinstance(archive, WebArchive):
             fetch_by_web(archive, study_uid, wanted, inbox, limits)
@@ -90,11 +87,6 @@ def fetch(
         else:
             fetch_by_get(archive, study_uid, wanted, inbox, limits)
         objects = inbox.whole(str(archive))
-        _open_to_others(making)
-        making.rename(out)
-        synced(out.parent)
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
     return Fetched(out, study_uid, len({one.series_uid for one in wanted}), objects)
 
 
@@ -116,13 +108,6 @@ def _wanted(archive: Archive | WebArchive, study_uid: str, series_uid: str) -> t
             remedy="wait until the study has come there, then fetch it again",
         )
     return wanted
-
-
-def _open_to_others(folder: Path) -> None:
-    """Give a folder that was made for us alone the rights of a folder that anybody makes."""
-    mask = os.umask(0)
-    os.umask(mask)
-    folder.chmod(0o777 & ~mask)
 
 
 def shipment(paths: Sequence[Path]) -> Shipment:

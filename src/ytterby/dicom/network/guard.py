@@ -12,7 +12,7 @@ import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pydicom.filebase import DicomFileLike
 from pydicom.filewriter import write_file_meta_info
@@ -220,6 +220,15 @@ class _BoundedMessages(DIMSEServiceProvider):
                 self.dul.event_queue.put("Evt19")
                 self.msg_queue.put((None, None))  # wakes whoever waits for an answer
                 return
+
+    def get_msg(self, block: bool = False) -> Any:
+        """The next message. On an association of our own only those who wait take one.
+
+        pynetdicom's thread looks in without waiting, and at times takes an answer from the one who asked.
+        """
+        if self.assoc.is_requestor and not block:
+            return None, None
+        return super().get_msg(block)
 
     def _fits(self, data: bytes) -> bool:
         if not data:

@@ -20,6 +20,7 @@ from ytterby.errors import DicomError, NetworkError
 __all__ = ["Outgoing", "Sent", "outgoing", "send"]
 
 _BUSY = range(0xA700, 0xA800)
+_LOST = "the connection was lost"
 
 
 @dataclass(frozen=True)
@@ -126,13 +127,17 @@ def _sent(archive: Archive, files: Sequence[Outgoing]) -> Iterator[Sent]:
 
 
 def _one(archive: Archive, association: Association, file: Outgoing, number: int) -> Sent:
-    if not association.is_established:
-        return Sent(file.path, file.sop_uid, "failed", "the connection was lost", again=True)
+    if association.is_aborted or not association.is_established:
+        return Sent(file.path, file.sop_uid, "failed", _LOST, again=True)
     try:
         answer = association.send_c_store(file.path, msg_id=number)
         code = status_of(archive, answer, "C-STORE")
     except NetworkError as error:
+        # pynetdicom takes a while to know that the association is over; the next object would wait for its answer in vain.
+        association.abort()
         return Sent(file.path, file.sop_uid, "failed", error.what, again=True)
+    except RuntimeError:  # pynetdicom: the association has ended just now
+        return Sent(file.path, file.sop_uid, "failed", _LOST, again=True)
     except DAMAGE as error:
         return Sent(file.path, file.sop_uid, "failed", f"cannot be read ({error})")
     comment = cleaned(str(getattr(answer, "ErrorComment", "") or ""))
