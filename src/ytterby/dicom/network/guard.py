@@ -204,6 +204,7 @@ class _BoundedMessages(DIMSEServiceProvider):
         self._limits = limits
         self._spool = spool
         self._held = 0
+        self.get_msg = self._message  # type: ignore[method-assign]
 
     def receive_primitive(self, primitive: P_DATA) -> None:
         """Take the pieces of a unit of data one by one; what cannot be a message ends the association."""
@@ -221,7 +222,7 @@ class _BoundedMessages(DIMSEServiceProvider):
                 self.msg_queue.put((None, None))  # wakes whoever waits for an answer
                 return
 
-    def get_msg(self, block: bool = False) -> Any:
+    def _message(self, block: bool = False) -> Any:
         """The next message. On an association of our own only those who wait take one.
 
         pynetdicom's thread looks in without waiting, and at times takes an answer from the one who asked.
