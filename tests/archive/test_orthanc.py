@@ -260,6 +260,35 @@ def test_files_that_are_not_taken_are_told_and_nothing_is_converted(dcmtk, ear, 
     assert "larger than" in failed["reason"]
 
 
+def test_a_truncated_file_is_not_sent_and_the_others_go(ear, small, tmp_path, ytterby, until) -> None:
+    folder = tmp_path / "send"
+    folder.mkdir()
+    shutil.copy(small / "0001.dcm", folder)
+    (folder / "0002.dcm").write_bytes((small / "0002.dcm").read_bytes()[:-1000])
+    one = ear()
+    for paths in ([folder], [folder / "0001.dcm", folder / "0002.dcm"]):
+        done = ytterby("send", f"YTTERBY@127.0.0.1:{one.port}", *paths, "--json")
+        assert done.returncode == 1, done.stderr
+        record = json.loads(done.stdout)
+        assert (record["sent"], record["failed"]) == (1, 1)
+        (failed,) = [file for file in record["files"] if file["outcome"] == "failed"]
+        assert Path(failed["path"]).name == "0002.dcm"
+        assert "1000 bytes are missing" in failed["reason"]
+    until(lambda: one.told, "the study")
+    assert len(one.objects) == 1
+
+
+def test_files_of_which_none_can_be_sent_are_listed(small, tmp_path, ytterby) -> None:
+    for path in sorted(small.iterdir())[:2]:
+        made = pydicom.dcmread(path)
+        made.SOPInstanceUID = ""
+        made.save_as(tmp_path / path.name)
+    done = ytterby("send", "ANY@127.0.0.1:1", tmp_path)  # nobody is called
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.count("UID is missing") == 2
+    assert "0 sent, 2 failed" in done.stdout
+
+
 def test_there_has_to_be_something_to_send(tmp_path, small) -> None:
     (tmp_path / "note.txt").write_text("no image")
     with pytest.raises(DicomError, match="nothing to send"):

@@ -113,12 +113,13 @@ def _wanted(archive: Archive | WebArchive, study_uid: str, series_uid: str) -> t
 def shipment(paths: Sequence[Path]) -> Shipment:
     """What there is to be sent at the paths (files, and folders with all below them), in the order of their names.
 
-    In folders, files that are not DICOM are passed over, and so are hidden ones and parts of unfinished transfers.
+    In folders, files that are not DICOM are passed over, and so are hidden ones and parts of unfinished transfers. What is
+    damaged, truncated or without its UIDs is unfit: an archive would keep it as if it were whole.
 
     Raises
     ------
     DicomError
-        A path does not exist, a file that was named is no DICOM object, or there is nothing to send.
+        A path does not exist, a file that was named is not DICOM, or there is no DICOM file at all.
     """
     files: dict[str, Outgoing] = {}
     unfit: list[Sent] = []
@@ -129,7 +130,7 @@ def shipment(paths: Sequence[Path]) -> Shipment:
             try:
                 one = outgoing(file)
             except DicomError as error:
-                if named:
+                if named and (error.what == NOT_DICOM or not file.is_file()):
                     raise
                 if error.what == NOT_DICOM:
                     skipped += 1
@@ -139,7 +140,7 @@ def shipment(paths: Sequence[Path]) -> Shipment:
             known = files.setdefault(one.sop_uid, one)
             if known is not one and known.path.resolve() != one.path.resolve():
                 unfit.append(Sent(file, one.sop_uid, "failed", f"has the SOP Instance UID of {known.path}"))
-    if not files:
+    if not files and not unfit:
         raise DicomError(
             "there is nothing to send",
             where=", ".join(map(str, paths)) or "no path",
@@ -173,6 +174,8 @@ def ship(
     NetworkError
         The archive cannot be reached or refuses us, so that nothing was sent.
     """
+    if not files:
+        return ()
     if isinstance(archive, WebArchive):
         return send_by_web(archive, files, told, retries=retries)
     return send(archive, files, told, retries=retries)

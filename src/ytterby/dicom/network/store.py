@@ -12,6 +12,7 @@ from pynetdicom.dsutils import split_dataset
 
 from ytterby.dicom.header import DAMAGE, open_header, quiet, text
 from ytterby.dicom.network.calling import MOST_CONTEXTS, associated, context, status_of
+from ytterby.dicom.network.intact import damage_of
 from ytterby.dicom.network.peer import Archive
 from ytterby.dicom.network.place import is_uid
 from ytterby.dicom.network.question import cleaned
@@ -55,7 +56,7 @@ class Sent:
 
 @quiet()
 def outgoing(path: Path) -> Outgoing:
-    """What has to be known of a file before it is sent; DicomError when it is no DICOM object, or damaged.
+    """What has to be known of a file before it is sent; DicomError when it is no DICOM object, damaged, or truncated.
 
     The file's meta header has to say what the object says: the archive goes by the one, and we send the other.
     """
@@ -68,9 +69,12 @@ def outgoing(path: Path) -> Outgoing:
     if (text(meta, "MediaStorageSOPClassUID"), text(meta, "MediaStorageSOPInstanceUID")) != (sop_class, sop_uid):
         raise DicomError("meta header and object name two UIDs", where=str(path), remedy="export it again")
     try:
-        split_dataset(path)
+        _, start = split_dataset(path)
     except DAMAGE as error:
         raise DicomError("the meta header is damaged", where=str(path), remedy="export it again") from error
+    damage = damage_of(header, start)
+    if damage:
+        raise DicomError(damage, where=str(path), remedy="copy or export it again from the archive")
     return Outgoing(path, sop_class, sop_uid, syntax)
 
 
