@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import socket
 import threading
@@ -173,8 +174,14 @@ def test_what_cannot_be_is_told(orthanc, dimse, filled, tmp_path) -> None:
     with pytest.raises(NetworkError, match="no such thing"):
         search(WebArchive(orthanc.web + "/nowhere"), Question())
     stranger = Archive("127.0.0.1", orthanc.port, "ORTHANC", own_title="NOBODY", answer_seconds=20.0)
-    with pytest.raises(NetworkError, match="C-MOVE failed"):
-        fetch(stranger, tmp_path / "study", filled, limits=LIMITS, home=ReturnAddress("127.0.0.1", 0))
+    # Neither a title that the archive does not know nor a port where it finds nobody keeps us waiting or guessing.
+    for archive, title in ((stranger, "NOBODY"), (dimse, "YTTERBY")):
+        with pytest.raises(NetworkError, match="C-MOVE") as caught:
+            fetch(archive, tmp_path / "study", filled, limits=LIMITS, home=ReturnAddress("127.0.0.1", 0))
+        assert re.search(
+            rf"register our title, address and port \({title}, 127\.0\.0\.1, [1-9][0-9]+\)", str(caught.value)
+        )
+        assert "20 s" not in str(caught.value)
     assert not list(tmp_path.iterdir())
 
 

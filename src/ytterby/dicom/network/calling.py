@@ -104,14 +104,14 @@ def echo(archive: Archive) -> None:
         status_of(archive, association.send_c_echo(), "C-ECHO")
 
 
-def status_of(archive: Archive, answer: Any, what: str) -> int:
+def status_of(archive: Archive, answer: Any, what: str, remedy: str = "") -> int:
     """Status of an answer; NetworkError when none came in time."""
     status = getattr(answer, "Status", None)
     if not isinstance(status, int):
         raise NetworkError(
-            f"no answer to {what}: the connection was closed, or {archive.answer_seconds:.3g} s were not enough",
+            f"no answer to {what}: it closed the connection, or took longer than --answer-seconds allows",
             where=str(archive),
-            remedy="look into the log of that machine, or give more time with --answer-seconds",
+            remedy=remedy or "look into the log of that machine, or give more time with --answer-seconds",
         )
     return status
 

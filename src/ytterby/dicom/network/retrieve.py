@@ -34,6 +34,11 @@ _USUAL = (
 )  # fmt: skip
 
 
+_GET_REMEDY = (
+    "look into the archive's log, or give more time with --answer-seconds; it may not know C-GET: try --method move"
+)
+
+
 @dataclass(frozen=True)
 class ReturnAddress:
     """Where an archive sends what we move: it knows our AE title at this address and port already."""
@@ -61,7 +66,8 @@ def fetch_by_get(archive: Archive, study_uid: str, wanted: Sequence[Expected], i
             limits=limits,
         ) as association:
             for series_uid in series:
-                _follow(archive, association.send_c_get(_series(study_uid, series_uid), GET), "C-GET", inbox)
+                answers = association.send_c_get(_series(study_uid, series_uid), GET)
+                _follow(archive, answers, "C-GET", inbox, _GET_REMEDY)
 
 
 def fetch_by_move(
@@ -86,10 +92,15 @@ def fetch_by_move(
         peers=(PeerRule(archive.title),),
         tls=tls,
     ) as ear:
+        # Archives that do not know us say so in many ways: a status of their own, or a closed connection.
+        remedy = (
+            f"register our title, address and port ({archive.own_title}, {home.address}, {ear.port}) at the archive, "
+            "or use --method get; the archive's log may say more"
+        )
         with associated(archive, [context(MOVE)], limits=limits) as association:
             for series_uid in sorted({one.series_uid for one in wanted}):
                 answers = association.send_c_move(_series(study_uid, series_uid), archive.own_title, MOVE)
-                _follow(archive, answers, "C-MOVE", inbox)
+                _follow(archive, answers, "C-MOVE", inbox, remedy)
         # The last object may still be on its way to its place when the archive says that it is done.
         ends_at = time.monotonic() + 5.0
         while ear.busy and inbox.missing and time.monotonic() < ends_at:
@@ -126,10 +137,12 @@ def _portions(wanted: Sequence[Expected]) -> Iterator[tuple[list[str], list[Pres
         yield series, [context(sop_class, syntax) for syntax in syntaxes]
 
 
-def _follow(archive: Archive, answers: Iterator[tuple[Dataset, Dataset | None]], what: str, inbox: Inbox) -> None:
+def _follow(
+    archive: Archive, answers: Iterator[tuple[Dataset, Dataset | None]], what: str, inbox: Inbox, remedy: str
+) -> None:
     before = len(inbox.missing)
     for answer, _ in answers:
-        code = status_of(archive, answer, what)
+        code = status_of(archive, answer, what, remedy)
         # Pending, success, cancelled; 0xB000: some failed. Whatever it says, what came in part is judged by the inbox.
         if code in (0xFF00, 0x0000, 0xFE00, 0xB000) or (code != 0xA801 and len(inbox.missing) < before):
             continue
@@ -137,11 +150,5 @@ def _follow(archive: Archive, answers: Iterator[tuple[Dataset, Dataset | None]],
         raise NetworkError(
             f"{what} failed (status 0x{code:04X}{', ' + comment if comment else ''}); {inbox.absence}; nothing is kept",
             where=str(archive),
-            remedy=_remedy(code, what),
+            remedy=remedy,
         )
-
-
-def _remedy(code: int, what: str) -> str:
-    if code == 0xA801:
-        return "register our AE title with our address and port in the archive, or use --method get"
-    return f"look into the archive's log; it may not know {what}: try another --method"
