@@ -344,3 +344,17 @@ def test_thousands_of_damaged_streams_are_told(
     syntax: UID, dcmtk: Callable[..., None], stored: Callable[..., Path], tmp_path: Path
 ) -> None:
     assert 0 < survivors(streams(dcmtk, stored, tmp_path)[syntax], syntax, 5000) < 5000
+
+
+def test_a_file_that_ends_within_its_fragments_is_called_truncated(stored: Callable[..., Path], tmp_path: Path) -> None:
+    dataset = pydicom.dcmread(stored(picture(41, 33, 16, signed=False), 16))
+    dataset.compress(RLE)
+    dataset.save_as(tmp_path / "whole.dcm")
+    assert pixel_problem(open_header(tmp_path / "whole.dcm")) == ""
+    cut = tmp_path / "cut.dcm"
+    cut.write_bytes((tmp_path / "whole.dcm").read_bytes()[:-200])
+    assert "the pixel data is truncated" in pixel_problem(open_header(cut))
+    with pytest.raises(DicomError, match="truncated: the file ends within element"):
+        open_object(cut)
+    with pytest.raises(DicomError, match="cannot be decoded"):
+        read_patterns(open_header(cut))

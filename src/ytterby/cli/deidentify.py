@@ -64,7 +64,7 @@ def deidentify(
     with reporting("de-identifying", quiet=quiet) as progress:
         outcome = deidentify_folder(source, folder, choices=choices, given=given, key_file=key_file, progress=progress)
     _show(outcome)
-    if outcome.record.left_out:
+    if outcome.record.lacks_objects:
         raise typer.Exit(EXIT_SOME_FAILED)
 
 

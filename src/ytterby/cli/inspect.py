@@ -79,7 +79,9 @@ def _show_spaces(console: Console, inspection: Inspection) -> None:
     for space in inspection.spaces:
         members = ", ".join(f"{numbers[id(found)]} ({found.kind})" for found in space.series)
         whose = (
-            f"patient {_plain(space.patient_id)}, " if len({one.patient_id for one in inspection.spaces}) > 1 else ""
+            f"patient {_plain(space.patient_id) or 'without an ID'}, "
+            if len({one.patient_id for one in inspection.spaces}) > 1
+            else ""
         )
         console.print(Text(f"   {whose}series {members}"))
 

@@ -24,15 +24,22 @@ def read_bounded(stream: BinaryIO, *, stop_before_pixels: bool, tags: Sequence[B
     Raises
     ------
     InvalidDicomError
-        There are more than ``MAX_ELEMENTS``, or it is no DICOM; other errors of pydicom pass.
+        There are more than ``MAX_ELEMENTS``, the file ends within an element of undefined length, or it is
+        no DICOM; other errors of pydicom pass.
     """
-    seen = 0
+    seen, stopped = 0, False
+    last: BaseTag | None = None
 
     def stop_when(tag: BaseTag, kind: str | None, length: int) -> bool:
-        nonlocal seen
-        seen += 1
+        nonlocal seen, stopped, last
+        seen, last = seen + 1, tag
         if seen > MAX_ELEMENTS:
             raise InvalidDicomError(f"more than {MAX_ELEMENTS} elements")
-        return stop_before_pixels and tag in _PIXELS
+        stopped = stop_before_pixels and tag in _PIXELS
+        return stopped
 
-    return read_partial(stream, stop_when, specific_tags=None if tags is None else list(tags))
+    found = read_partial(stream, stop_when, specific_tags=None if tags is None else list(tags))
+    if last is not None and not stopped and not found:
+        # pydicom gives nothing at all where the file ends within an element whose length is not stated.
+        raise InvalidDicomError(f"truncated: the file ends within element {last}")
+    return found

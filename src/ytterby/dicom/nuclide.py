@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pydicom.dataset import Dataset
 
 from ytterby.dicom.header import first_item, number, text
+from ytterby.dicom.times import readable_moment
 from ytterby.errors import DicomError
 
 __all__ = ["PHOTOPEAKS_KEV", "Radiopharmaceutical", "coded_nuclide", "radionuclide", "radiopharmaceutical"]
@@ -74,16 +75,17 @@ class Radiopharmaceutical:
 
     @property
     def words(self) -> str:
-        """The numbers in one phrase; "" where there are none."""
+        """The numbers in one phrase; "" where there are none. An activity of 0 says that none was entered."""
         parts = []
         if self.half_life_hours is not None:
             parts.append(f"half-life {self.half_life_hours:.4g} h")
         if self.positron_fraction is not None:
             parts.append(f"positron fraction {self.positron_fraction:.4g}")
-        if self.total_activity_gbq is not None:
-            parts.append(f"{self.total_activity_gbq:.4g} GBq")
+        if self.total_activity_gbq:
+            small = self.total_activity_gbq < 1
+            parts.append(f"{self.total_activity_gbq * 1e3:.4g} MBq" if small else f"{self.total_activity_gbq:.4g} GBq")
         if self.started_at:
-            parts.append(f"at {self.started_at}")
+            parts.append(f"at {readable_moment(self.started_at)}")
         return ", ".join(parts)
 
 

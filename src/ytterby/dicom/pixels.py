@@ -85,6 +85,10 @@ def rescale_of(dataset: Dataset) -> tuple[Scale | None, str]:
     )
 
 
+# As they stand in a file: compressed objects are little endian.
+_PIXEL_DATA, _ITEM, _UNDEFINED_LENGTH = b"\xe0\x7f\x10\x00", b"\xfe\xff\x00\xe0", b"\xff\xff\xff\xff"
+
+
 @dataclass(frozen=True)
 class PixelFormat:
     """How pixels are kept: frames, rows and columns, the bits of each, which of them are the value, and whether it has a sign."""
@@ -156,11 +160,38 @@ def pixel_problem(header: Header) -> str:
     syntax = UID(header.transfer_syntax)
     try:
         if syntax.is_encapsulated:
-            return syntax_problem(syntax)
+            return syntax_problem(syntax) or _cut_fragment(header)
     except DAMAGE:
         return f"the transfer syntax {syntax.name} is not read"
     lacking = (pixels * int(sides[2] or 0) * int(samples) + 7) // 8 - header.bytes_after
     return f"the pixel data is truncated: at least {lacking} bytes are missing" if lacking > 0 else ""
+
+
+def _cut_fragment(header: Header) -> str:
+    """Which fragment of compressed pixels the file ends within; "" where all are whole (DICOM PS3.5 A.4)."""
+    end = header.pixel_start + header.bytes_after
+    try:
+        with header.path.open("rb") as stream:
+            stream.seek(header.pixel_start)
+            start = stream.read(12)
+            if start[:4] != _PIXEL_DATA or start[8:] != _UNDEFINED_LENGTH:
+                # Offset tables stand before the pixels: what is wrong there is told when they are read.
+                return ""
+            place, fragment = header.pixel_start + 12, 0
+            while place + 8 <= end:
+                stream.seek(place)
+                item = stream.read(8)
+                if item[:4] != _ITEM:
+                    return ""
+                place += 8 + int.from_bytes(item[4:], "little")
+                if place > end:
+                    return (
+                        f"the pixel data is truncated: at least {place - end} bytes of fragment {fragment} are missing"
+                    )
+                fragment += 1
+    except OSError as error:
+        return f"the pixel data cannot be read ({error.strerror})"
+    return ""
 
 
 def _refuse(reason: str, name: str, syntax: UID) -> NoReturn:

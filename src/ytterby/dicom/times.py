@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from ytterby.dicom.header import first_item, text
 from ytterby.errors import CalibrationError, ConfigurationError
 
-__all__ = ["acquisition_starts", "aware_moment", "reference_time", "zone_of"]
+__all__ = ["acquisition_starts", "aware_moment", "readable_moment", "reference_time", "zone_of"]
 
 _TIME = re.compile(r"^(\d{2}):?(\d{2})?:?(\d{2})?(?:\.(\d{1,6})\d*)?$")
 _DATE = re.compile(r"^(\d{4})\.?(\d{2})\.?(\d{2})$")
@@ -91,6 +91,18 @@ def aware_moment(written: str, dataset: Dataset, *, where: str, field: str, time
         )
     stated = match.group(3) or text(dataset, "TimezoneOffsetFromUTC")
     return _aware(moment, _offset(stated) or (zone_of(time_zone) if time_zone else None), where=where, field=field)
+
+
+def readable_moment(written: str) -> str:
+    """A DICOM DT or TM for a reader: ``2011-10-05 12:45:00+02:00``, ``10:35:00``; as it is written where it is neither."""
+    match = _DATE_TIME.match(written)
+    if match is not None:
+        moment, stated = _naive(match.group(1), match.group(2)), match.group(3) or ""
+        return (
+            written if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}{stated[:3]}{':' if stated else ''}{stated[3:]}"
+        )
+    moment = _naive("20000101", written)
+    return written if moment is None else f"{moment:%H:%M:%S}"
 
 
 def _moment(dataset: Dataset, stem: str) -> datetime | None:

@@ -234,7 +234,8 @@ def _in_words(kind: str, message: str, context: dict[str, Any]) -> tuple[str, st
             remedy = "give a fraction, not percent: 2.9 % is written 0.029"
         return f"lies outside its range ({' and '.join(limits)})", remedy
     if kind in ("enum", "literal_error"):
-        return f"must be {context['expected']}", "write one of these"
+        several = " or " in str(context["expected"])
+        return f"must be {context['expected']}", "write one of these" if several else "write it so, or leave it out"
     return words.get(kind, (message[:1].lower() + message[1:], "correct the value"))
 
 

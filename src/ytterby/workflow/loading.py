@@ -38,6 +38,8 @@ _NIFTI = (".nii", ".nii.gz")
 _NRRD = (".nrrd", ".nhdr")
 _CT = ("ct", "diagnostic")
 _SEGMENTED = ("segmentation", "structure_set")
+# A folder of a whole study holds many series.
+_MOST_TOLD = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,7 +231,7 @@ def only_series(path: Path, roles: tuple[str, ...], *, part: str | None = None) 
             if fitting[0].part
             else "name the file or the folder of the one that is meant",
         )
-    kinds = ", ".join(sorted({f"{series.kind} ({series.role})" for series in found.series})) or "no DICOM series"
+    kinds = "; ".join(sorted({_why(series) for series in found.series})[:_MOST_TOLD]) or "no DICOM series"
     error = SegmentError if roles == _SEGMENTED else DicomError
     skipped = f"; skipped: {found.skipped[0].path.name}: {found.skipped[0].reason}" if found.skipped else ""
     raise error(
@@ -237,3 +239,9 @@ def only_series(path: Path, roles: tuple[str, ...], *, part: str | None = None) 
         where=str(path),
         remedy="run 'ytterby inspect' on the folder",
     )
+
+
+def _why(series: Series) -> str:
+    """What a series is, and what is wrong with it in red."""
+    red = [problem.message for problem in series.problems if problem.level == "red"]
+    return f"{series.reason} (role {series.role}){': ' if red else ''}{', '.join(red)}"

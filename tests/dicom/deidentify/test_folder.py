@@ -191,6 +191,14 @@ def test_other_files_and_damaged_ones_are_listed(source: Path, tmp_path: Path, c
     record = json.loads((tmp_path / "dst" / "deidentification.json").read_text())
     assert record["files"] == {"in_source": 10, "written": 3, "left_out": 7}
     assert b"Anna" not in everything(tmp_path / "dst")
+    assert outcome.record.lacks_objects
+
+
+def test_a_file_that_is_no_dicom_is_listed_and_nothing_is_missing(source: Path, tmp_path: Path) -> None:
+    (source / "README.txt").write_text("what this is")
+    record = deidentify_folder(source, tmp_path / "dst").record
+    assert [file.reason for file in record.left_out] == ["no DICOM file"]
+    assert not record.lacks_objects
 
 
 def test_the_record_counts(source: Path, tmp_path: Path) -> None:
@@ -273,6 +281,9 @@ def test_the_command(source: Path, tmp_path: Path) -> None:
     assert (tmp_path / "dst" / "SITE-07" / "001" / "0003.dcm").is_file()
     (source / "notes.txt").write_text("x")
     done = ytterby(source, tmp_path / "second", "--quiet")
+    assert done.returncode == 0
+    (source / "cut.dcm").write_bytes(next(source.rglob("1.dcm")).read_bytes()[:-20])
+    done = ytterby(source, tmp_path / "third", "--quiet")
     assert done.returncode == 1
     assert "notes.txt: no DICOM file" in done.stdout
     assert done.stderr == ""

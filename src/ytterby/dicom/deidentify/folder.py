@@ -147,8 +147,9 @@ def _gathered(
             except _Refused as refused:
                 record.left_out.append(LeftOut(index, refused.what, path))
             except DicomError as error:
-                reason = _OTHER if error.what == NOT_DICOM else _DAMAGED
-                record.left_out.append(LeftOut(index, reason, path, error.what if reason == _DAMAGED else ""))
+                damaged = error.what != NOT_DICOM
+                reason, detail = (_DAMAGED, error.what) if damaged else (_OTHER, "")
+                record.left_out.append(LeftOut(index, reason, path, detail, is_dicom=damaged))
         if progress:
             progress(index, 2 * len(files), "headers")
     return originals, identity

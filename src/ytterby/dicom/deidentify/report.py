@@ -22,13 +22,15 @@ TEXT_NAME = "deidentification.txt"
 class LeftOut:
     """A file that was not written: its number among the files of the source in the order of their paths, and why.
 
-    ``path`` and ``detail`` may tell who the patient is: they are shown, and never written.
+    ``path`` and ``detail`` may tell who the patient is: they are shown, and never written. ``is_dicom`` is False
+    of a file that is no DICOM at all, such as a README: nothing is missing without it.
     """
 
     number: int
     reason: str
     path: Path
     detail: str = ""
+    is_dicom: bool = True
 
 
 @dataclass
@@ -43,6 +45,11 @@ class Record:
     left_out: list[LeftOut] = field(default_factory=list)
     too_short: int = 0
     notices: list[str] = field(default_factory=list)
+
+    @property
+    def lacks_objects(self) -> bool:
+        """True where something was left out that is, or may be, a DICOM object."""
+        return any(file.is_dicom for file in self.left_out)
 
     def record(self) -> dict[str, Any]:
         """The record as JSON holds it."""
