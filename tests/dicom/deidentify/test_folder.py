@@ -283,7 +283,7 @@ def test_the_command(source: Path, tmp_path: Path) -> None:
     done = ytterby(source, tmp_path / "second", "--quiet")
     assert done.returncode == 0
     (source / "cut.dcm").write_bytes(next(source.rglob("1.dcm")).read_bytes()[:-20])
-    done = ytterby(source, tmp_path / "third", "--quiet")
+    done = ytterby(source, tmp_path / "lacking", "--quiet")
     assert done.returncode == 1
     assert "notes.txt: no DICOM file" in done.stdout
     assert done.stderr == ""
