@@ -16,7 +16,7 @@ from pydicom.encaps import encapsulate, encapsulate_extended, generate_frames
 from pydicom.uid import UID
 
 from ytterby.dicom.compressed import decoded_frames
-from ytterby.dicom.header import open_header, open_object
+from ytterby.dicom.header import open_header, open_object, quiet
 from ytterby.dicom.jpeglossless import decode_lossless
 from ytterby.dicom.pixels import pixel_problem, read_patterns, stored_pixels, stored_values
 from ytterby.dicom.write import DicomHeader, write_nm_recon_tomo
@@ -354,7 +354,7 @@ def test_a_file_that_ends_within_its_fragments_is_called_truncated(stored: Calla
     cut = tmp_path / "cut.dcm"
     cut.write_bytes((tmp_path / "whole.dcm").read_bytes()[:-200])
     assert "the pixel data is truncated" in pixel_problem(open_header(cut))
-    with pytest.raises(DicomError, match="truncated: the file ends within element"):
+    with quiet(), pytest.raises(DicomError, match="truncated: the file ends within element"):
         open_object(cut)
     with pytest.raises(DicomError, match="cannot be decoded"):
         read_patterns(open_header(cut))
