@@ -160,7 +160,7 @@ def test_what_was_given_is_told(slices: Callable[..., Path]) -> None:
         "total_activity_gbq": 2.5,
         "started_at": "20240301120000",
     }
-    assert found.words == "half-life 64.1 h, positron fraction 3.186e-05, 2.5 GBq, at 20240301120000"
+    assert found.words == "half-life 64.1 h, positron fraction 3.186e-05, 2.5 GBq, at 2024-03-01 12:00:00"
 
 
 # ---------------------------------------------------------------- moments
