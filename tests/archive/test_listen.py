@@ -460,3 +460,7 @@ def test_the_world_is_not_listened_to_by_default(ytterby, tmp_path) -> None:
         done = ytterby("listen", "--out", tmp_path / "received", "--port", taken.getsockname()[1])
     assert done.returncode == 2
     assert "cannot listen there" in done.stderr
+    done = ytterby("listen", "--out", tmp_path / "none", "--port", 99999)
+    assert done.returncode == 2
+    assert "99999 is no port" in done.stderr
+    assert not (tmp_path / "none").exists()

@@ -193,15 +193,38 @@ def test_an_unreachable_archive_is_told(tmp_path) -> None:
         port = taken.getsockname()[1]  # nobody listens
         with pytest.raises(NetworkError, match="no connection"):
             search(Archive("127.0.0.1", port, "ANY"), Question())
-        with pytest.raises(NetworkError, match="the connection failed"):
+        with pytest.raises(NetworkError, match=r"the connection failed \(Connection refused\)"):
             search(WebArchive(f"http://127.0.0.1:{port}"), Question())
         taken.listen()  # connects, and never says a word
         with pytest.raises(NetworkError, match="did not answer in time"):
             search(Archive("127.0.0.1", port, "ANY", connect_seconds=1.0, answer_seconds=0.5), Question())
         with pytest.raises(NetworkError, match="no answer in time"):
             search(WebArchive(f"http://127.0.0.1:{port}", answer_seconds=0.5), Question())
+    with pytest.raises(NetworkError, match="the connection failed") as caught:
+        search(WebArchive("http://archive.invalid"), Question())
+    assert "Connection(" not in str(caught.value)
     with pytest.raises(NetworkError, match="no machine of this name"):
         search(Archive("archive.invalid", 104, "ANY"), Question())
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["20111332", "20110229", "00000101", "20110101-20111332", "20110102-20110101", "-", "2011", "20110101-2-3"],
+)
+def test_what_is_no_date_is_not_asked(written) -> None:
+    with pytest.raises(ConfigurationError, match=r"is no date|ends before it begins"):
+        Question(date=written)
+
+
+@pytest.mark.parametrize("written", ["20120229", "20110101-20110101", "20110101-", "-20110101"])
+def test_a_day_or_a_range_may_be_asked(written) -> None:
+    assert Question(date=written).date == written
+
+
+def test_a_web_address_without_the_option_is_told(ytterby) -> None:
+    done = ytterby("find", "http://127.0.0.1:1/dicom-web")
+    assert done.returncode == 2
+    assert "add --web" in done.stderr
 
 
 def answering(response: bytes) -> tuple[int, threading.Thread]:

@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
 
 def fetch(
     address: ArchiveName,
-    study: Annotated[str, typer.Argument(help="Study Instance UID.")],
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="Study Instance UID.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for it: new, or empty.")],
     series: Annotated[str, typer.Option("--series", help="Series Instance UID: only this one.")] = "",
     method: Annotated[

@@ -79,7 +79,9 @@ def archive_of(
         raise ConfigurationError(
             f"'{plain(words[:80])}' is no archive",
             where="ARCHIVE",
-            remedy="write TITLE@HOST:PORT or an https:// address",
+            remedy="add --web, for this is a web address"
+            if words.startswith(("http://", "https://"))
+            else "write TITLE@HOST:PORT, or an https:// address with --web",
         )
     return Archive(
         host=host.strip("[]"),

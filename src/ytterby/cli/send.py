@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
 
 def send(
     address: ArchiveName,
-    paths: Annotated[list[Path], typer.Argument(help="DICOM files, or folders of them.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="DICOM files, or folders of them.")],
     retries: Annotated[
         int,
         typer.Option("--retries", min=0, max=10, help="Further tries for what failed for want of connection or room."),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ytterby.dicom.network.arrivals import Arrivals, Received
 from ytterby.dicom.network.guard import Limits
-from ytterby.dicom.network.peer import PeerRule, TlsFiles, server_context
+from ytterby.dicom.network.peer import PeerRule, TlsFiles, checked_port, server_context
 from ytterby.dicom.network.reception import Reception
 from ytterby.errors import ConfigurationError
 
@@ -48,11 +48,13 @@ def listen(
     Raises
     ------
     ConfigurationError
-        The output is a file or in use; the world may send, and ``any_peer`` does not say that it shall; a certificate is wrong.
+        The output is a file or in use; the world may send, and ``any_peer`` does not say that it shall;
+        a certificate is wrong; the port is none.
     NetworkError
         The port is taken or may not be used.
     """
     _check_openness(how)
+    checked_port(how.port, any_free=True)
     if how.out.exists() and not how.out.is_dir():
         raise ConfigurationError("the output is a file", where=str(how.out), remedy="name a folder")
     received: list[Received] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
+from datetime import date
 
 from ytterby.dicom.network.place import is_uid
 from ytterby.errors import ConfigurationError
@@ -41,13 +42,8 @@ class Question:
     limit: int = 200
 
     def __post_init__(self) -> None:
-        ends = self.date.split("-") if self.date else []
-        if len(ends) > 2 or not all(end == "" or _DATE.fullmatch(end) for end in ends) or not any([*ends, not ends]):
-            raise ConfigurationError(
-                f"'{self.date[:40]}' is no date",
-                where="--date",
-                remedy="write 20240301, 20240301-20240331, or 20240301-",
-            )
+        if self.date:
+            _check_dates(self.date)
         if self.study_uid and not is_uid(self.study_uid):
             raise ConfigurationError("this is no UID", where="--study", remedy="give digits and points alone")
         if self.series and not self.study_uid:
@@ -60,6 +56,25 @@ class Question:
                 raise ConfigurationError(
                     "too long, or with a backslash or a control character", where=field.name, remedy="shorten it"
                 )
+
+
+def _check_dates(text: str) -> None:
+    """ConfigurationError unless it is a day of the calendar, or a range of two whose first is not the later (PS3.4 C.2.2.2.5)."""
+    ends = text.split("-")
+    try:
+        if len(ends) > 2 or not any(ends) or not all(end == "" or _DATE.fullmatch(end) for end in ends):
+            raise ValueError
+        days = [date(int(end[:4]), int(end[4:6]), int(end[6:])) for end in ends if end]
+    except ValueError as error:
+        raise ConfigurationError(
+            f"'{cleaned(text[:40])}' is no date",
+            where="--date",
+            remedy="write 20240301, 20240301-20240331, or 20240301-",
+        ) from error
+    if days != sorted(days):
+        raise ConfigurationError(
+            f"the range {text} ends before it begins", where="--date", remedy="write the earlier day first"
+        )
 
 
 @dataclass(frozen=True)

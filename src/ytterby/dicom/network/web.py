@@ -24,6 +24,7 @@ __all__ = ["Credentials", "WebArchive", "secret_of"]
 _MOST_JSON = 64 * 2**20
 _MOST_REDIRECTS = 3
 _CHUNK = 2**16
+_MOST_WRAPPERS = 10
 _REASONS = {
     400: "it does not understand the question",
     401: "it wants to know who asks",
@@ -257,12 +258,15 @@ class WebArchive:
 
 
 def _innermost(error: BaseException) -> str:
+    """The system's own words: what requests wraps around them speaks of its classes."""
     reason: Any = error
-    while True:
-        inner = getattr(reason, "reason", None) or (reason.args[0] if getattr(reason, "args", ()) else None)
-        if not isinstance(inner, BaseException):
+    for _ in range(_MOST_WRAPPERS):
+        arguments = getattr(reason, "args", ())
+        inner = (getattr(reason, "reason", None), arguments[0] if arguments else None, reason.__cause__)
+        wrapped = next((one for one in inner if isinstance(one, BaseException)), None)
+        if wrapped is None:
             break
-        reason = inner
+        reason = wrapped
     return str(getattr(reason, "strerror", None) or reason)[:160]
 
 
