@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import signal
 import socket
 import ssl
 import struct
@@ -436,6 +437,19 @@ def test_a_whole_study_that_waits_for_quiet_appears_at_the_end(listening, dcmtk,
         assert not one.objects
         assert one.stop() == 0
         assert len(one.objects) == 11
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=["term", "hangup", "interrupt"])
+def test_an_orderly_end_leaves_studies_alone(number, listening, dcmtk, small, tmp_path) -> None:
+    out = tmp_path / "received"
+    for objects in (["0001.dcm"], ["0001.dcm", "0002.dcm"]):
+        with listening(out, "--quiet-seconds", 60) as one:
+            (out / "incomplete").mkdir()
+            assert store(dcmtk, one.port, *(small / name for name in objects)).returncode == 0
+            one.process.send_signal(number)
+            assert one.process.wait(timeout=20) == 0
+            assert len(one.objects) == len(objects)
+            assert not [path.name for path in out.iterdir() if path.name in (".arriving", "incomplete")]
 
 
 def test_a_whole_study_of_a_killed_listener_appears_at_the_next_start(listening, dcmtk, small, tmp_path) -> None:

@@ -92,7 +92,9 @@ def listen(
                 f"not whole: {study.objects} objects of {plain(study.sender)} put aside in {study.folder} ({study.reason})"
             )
 
-    before = {which: signal.signal(which, lambda *_: stop.set()) for which in (signal.SIGINT, signal.SIGTERM)}
+    before = {
+        which: signal.signal(which, lambda *_: stop.set()) for which in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
     try:
         listening(how, stopped=stop.is_set, told=told, started=started, studies=count)
     finally:

@@ -9,8 +9,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
+import os
 import shutil
 import threading
 import time
@@ -29,6 +31,8 @@ __all__ = ["ARRIVING", "INCOMPLETE", "Arrivals", "Received"]
 
 ARRIVING = ".arriving"
 INCOMPLETE = "incomplete"
+_LOCK = "lock"
+_LOCK_TRIES = 20
 _NOTE = "incomplete.json"
 _WHOLE = "whole"  # its presence says that all associations of an arrival were released
 _OTHER_BYTES = Answer(0xC111, "other bytes of this SOP Instance UID are here and stay")
@@ -90,22 +94,32 @@ class Arrivals:
         self._guard = threading.Lock()
         self._arrivals: dict[tuple[str, str], _Arrival] = {}
         self._senders: dict[Association, str] = {}
-        self._arriving.mkdir(parents=True, exist_ok=True)
         self._lock = self._locked()
         self._recover()
 
     def _locked(self) -> IO[str]:
-        lock = (self._arriving / "lock").open("w")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            lock.close()
-            raise ConfigurationError(
-                "another process receives into this folder",
-                where=str(self.out),
-                remedy="stop it, or name another folder",
-            ) from error
-        return lock
+        place = self._arriving / _LOCK
+        for _ in range(_LOCK_TRIES):
+            self._arriving.mkdir(parents=True, exist_ok=True)
+            try:
+                lock = place.open("w")
+            except FileNotFoundError:
+                continue  # one that ended just now took the folder away
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.path.samestat(os.fstat(lock.fileno()), place.stat()):
+                    return lock
+                lock.close()
+            except FileNotFoundError:
+                lock.close()
+            except OSError:
+                lock.close()
+                break
+        raise ConfigurationError(
+            "another process receives into this folder",
+            where=str(self.out),
+            remedy="stop it, or name another folder",
+        )
 
     def _recover(self) -> None:
         """Bring to an end what an earlier process was killed in: appearances go on, all else is put aside."""
@@ -195,12 +209,19 @@ class Arrivals:
             return bool(self._arrivals)
 
     def close(self) -> None:
-        """Let whole studies appear, put the others aside, and leave the folder to others."""
+        """Let whole studies appear, put the others aside, leave the folder to others, and no empty folder of our own in it."""
         self.settle(now=True)
         with self._guard:
             for arrival in self._arrivals.values():
                 self._put_aside(arrival, "the receiver was stopped in the middle of it")
             self._arrivals.clear()
+            _remove_empty(self.spool)
+            # Only while it is locked: a process that waits for the lock finds another one afterwards, in a new folder.
+            with contextlib.suppress(OSError):
+                if list(self._arriving.iterdir()) == [self._arriving / _LOCK]:
+                    (self._arriving / _LOCK).unlink()
+            _remove_empty(self._arriving)
+            _remove_empty(self.out / INCOMPLETE)
             self._lock.close()
 
     def _appear(self, arrival: _Arrival) -> None:
@@ -240,6 +261,11 @@ class Arrivals:
         arrival.folder.rename(aside)
         synced(aside.parent)
         self._told(received)
+
+
+def _remove_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # it holds something, or is not there
+        folder.rmdir()
 
 
 def _studies(folder: Path) -> Iterator[Path]:
