@@ -74,6 +74,10 @@ def test_without_a_ct_the_contours_have_their_own_lattice(patient: Path, tmp_pat
     path.write_text(yaml.safe_dump(case))
     alone = load_case(path)
     assert alone.segments[0].grid.spacing_mm[:2] == pytest.approx((1.0, 1.0))
+    told = [notice.message for notice in alone.notices if notice.code == "contours_own_lattice"]
+    assert len(told) == len(alone.segments)
+    assert "voxels of its own of 1 x 1 x" in told[0]
+    assert "contours_own_lattice" not in {notice.code for notice in load_case(patient / "CASE.yaml").notices}
     found, expected = doses(alone), doses(load_case(patient / "CASE.yaml"))
     for name, (volume_ml, mean_gy) in expected.items():
         assert found[name] == (pytest.approx(volume_ml, rel=0.02), pytest.approx(mean_gy, rel=0.02)), name

@@ -200,8 +200,19 @@ def load_segments(path: Path, *, labels: Mapping[int, str] | None = None, ct: Vo
     series = only_series(path, _SEGMENTED)
     if series.kind == "rtstruct":
         found = read_structures(series.files[0], image=ct)
-        return LoadedSegments(found.segments, found.told)
+        return LoadedSegments(
+            found.segments, (*found.told, *(() if ct is not None else map(_on_own_lattice, found.segments)))
+        )
     return LoadedSegments(read_segments(series.files[0]))
+
+
+def _on_own_lattice(segment: Segment) -> tuple[str, Notice]:
+    spacing = " x ".join(f"{value:.3g}" for value in segment.grid.spacing_mm)
+    text = (
+        f"'{segment.name}': there is no CT to draw its contours on, so it lies on voxels of its own of {spacing} mm; volumes and "
+        "smallest doses differ a little from those on the image that it was drawn on."
+    )
+    return segment.name, Notice("contours_own_lattice", text)
 
 
 def only_series(path: Path, roles: tuple[str, ...], *, part: str | None = None) -> Series:
