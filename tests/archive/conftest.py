@@ -142,7 +142,8 @@ def _running(folder: Path, **settings: object) -> Iterator[Orthanc]:
 
     def answers() -> bool:
         assert process.poll() is None, (folder / "log.txt").read_text()[-2000:]
-        for port in (archive.http, archive.port):
+        # Orthanc 1.10 stops listening for DICOM after a TLS handshake that fails; the web comes last.
+        for port in (archive.http,) if settings.get("DicomTlsEnabled") else (archive.http, archive.port):
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)):
                     return False

@@ -74,7 +74,10 @@ def associated(
     # The silence of an open association is the other's to bear while we work; answers have their own patience.
     entity.network_timeout = max(archive.answer_seconds, 60.0)
     address = _address(archive)
-    tls = (client_context(archive.tls), archive.host) if archive.tls is not None else None
+    tls, failures = None, []
+    if archive.tls is not None:
+        tls = (client_context(archive.tls), archive.host)
+        failures = _remembered(tls[0])
     association = entity.associate(
         address,
         archive.port,
@@ -86,7 +89,7 @@ def associated(
         evt_handlers=[(evt.EVT_CONN_OPEN, lambda event: guard(event.assoc, bounds, spool)), *handlers],
     )
     if not association.is_established:
-        raise _refused(archive, association)
+        raise _refused(archive, association, failures)
     in_order = False
     try:
         yield association
@@ -129,7 +132,27 @@ def _address(archive: Archive) -> str:
     return str(sorted(found, key=lambda entry: entry[0] != socket.AF_INET)[0][4][0])
 
 
-def _refused(archive: Archive, association: Association) -> NetworkError:
+def _remembered(context: ssl.SSLContext) -> list[OSError]:
+    """What will go wrong when sockets of the context connect: pynetdicom only logs it.
+
+    A second try would not tell: Orthanc 1.10 stops listening after a handshake that failed.
+    """
+    failures: list[OSError] = []
+
+    class Remembering(ssl.SSLSocket):
+        def connect(self, address: Any) -> None:
+            try:
+                super().connect(address)
+            except OSError as error:
+                failures.append(error)
+                self.close()  # pynetdicom would leave it to the garbage collector
+                raise
+
+    context.sslsocket_class = Remembering
+    return failures
+
+
+def _refused(archive: Archive, association: Association, failures: Sequence[OSError]) -> NetworkError:
     answer = association.acceptor.primitive
     if association.is_rejected:
         source, diagnostic = (getattr(answer, "result_source", None), getattr(answer, "diagnostic", None))
@@ -142,39 +165,34 @@ def _refused(archive: Archive, association: Association) -> NetworkError:
             where=str(archive),
             remedy="look into its conformance statement",
         )
-    return _unreachable(archive)
+    return _told(archive, failures[0]) if failures else _unreachable(archive)
 
 
 def _unreachable(archive: Archive) -> NetworkError:
     """Why no association came about: pynetdicom does not say it, so the first steps are taken once more."""
-    where = str(archive)
     try:
         with socket.create_connection((archive.host, archive.port), timeout=archive.connect_seconds) as connection:
             if archive.tls is not None:
                 with client_context(archive.tls).wrap_socket(connection, server_hostname=archive.host):
                     pass
-    except TimeoutError:
-        return NetworkError(
-            f"no connection within {archive.connect_seconds:.3g} s",
-            where=where,
-            remedy="check address, port and firewall",
-        )
-    except ssl.SSLCertVerificationError as error:
-        return NetworkError(
-            f"its certificate is not trusted ({error.verify_message})",
-            where=where,
-            remedy="give the certificate of its issuer with --tls-trusted; the name has to be that of the certificate",
-        )
-    except ssl.SSLError as error:
-        return NetworkError(
-            f"TLS failed ({error.reason or error})", where=where, remedy="check that this port speaks TLS"
-        )
     except OSError as error:
-        return NetworkError(
-            f"no connection ({error.strerror or error})", where=where, remedy="check address, port, and that it runs"
-        )
+        return _told(archive, error)
     return NetworkError(
         "it closed the connection, or did not answer in time",
-        where=where,
+        where=str(archive),
         remedy="check that this port speaks DICOM, with TLS or without it, and whether it asks for our certificate",
     )
+
+
+def _told(archive: Archive, error: OSError) -> NetworkError:
+    """A failed connection in words."""
+    if isinstance(error, TimeoutError):
+        what, remedy = f"no connection within {archive.connect_seconds:.3g} s", "check address, port and firewall"
+    elif isinstance(error, ssl.SSLCertVerificationError):
+        what = f"its certificate is not trusted ({error.verify_message})"
+        remedy = "give the certificate of its issuer with --tls-trusted; the name has to be that of the certificate"
+    elif isinstance(error, ssl.SSLError):
+        what, remedy = f"TLS failed ({error.reason or error})", "check that this port speaks TLS"
+    else:
+        what, remedy = f"no connection ({error.strerror or error})", "check address, port, and that it runs"
+    return NetworkError(what, where=str(archive), remedy=remedy)
