@@ -163,7 +163,7 @@ def test_parameters_are_recorded_and_files_belong_together(patient: Path, tmp_pa
     record = json.loads((out / "case.json").read_text())
     assert record["parameters"]["partial_volume"] == {"method": "gaussian", "fwhm_mm": 12.0}
     assert {key: record["parameters"]["uncertainty"][key] for key in UNCERTAINTY} == UNCERTAINTY
-    assert "fwhm mm 12" in (out / "report.html").read_text()
+    assert "FWHM 12 mm" in (out / "report.html").read_text()
     assert read_case_result(out).dose.patient_id == record["patient_id"]
     # A run that has no budgets leaves none of an earlier run's beside its doses.
     run_case(load_case(changed(patient, "plain.yaml", uncertainty=None, partial_volume=None)), out)

@@ -138,16 +138,23 @@ def parameter_rows(parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
+_UNITS = {"mm": "mm", "gy": "Gy", "gbq": "GBq", "kg": "kg", "ml": "mL", "hours": "h", "kev": "keV"}
+_ABBREVIATIONS = {"fwhm": "FWHM", "ct": "CT", "id": "ID", "sd": "SD"}
+
+
 def _flat(stated: Mapping[str, Any], before: str = "") -> list[str]:
     parts: list[str] = []
     for name, value in stated.items():
-        title = f"{before}{name.replace('_', ' ')}"
+        words = name.split("_")
+        unit = _UNITS.get(words[-1], "") if len(words) > 1 else ""
+        title = before + " ".join(_ABBREVIATIONS.get(word, word) for word in (words[:-1] if unit else words))
+        after = f" {unit}" if unit else ""
         if isinstance(value, Mapping):
             parts += _flat(value, f"{title}: ")
         elif isinstance(value, list | tuple):
-            parts.append(f"{title} {', '.join(f'{one:g}' for one in value)}")
+            parts.append(f"{title} {', '.join(f'{one:g}' for one in value)}{after}")
         elif value is not None:
-            parts.append(f"{title} {value:g}" if isinstance(value, float) else f"{title} {value}")
+            parts.append(f"{title} {value:g}{after}" if isinstance(value, float) else f"{title} {value}{after}")
     return parts
 
 
