@@ -162,7 +162,7 @@ def test_what_was_lost_with_its_connection_is_sent_again(retries, small) -> None
     assert {one.sop_uid for one in sent} <= set(came)
     for one in results:
         if not one.taken:
-            assert "the connection was" in one.reason
+            assert "the connection" in one.reason
             assert not one.again
     # Nothing that was acknowledged is sent again: the two at which it broke off, at most.
     assert len(came) <= len(set(came)) + 2
@@ -176,7 +176,7 @@ def test_a_receiver_that_always_breaks_off_is_given_up(small) -> None:
     with receiver(answer) as archive:
         results = ship(archive, shipment([small]).files, lambda _: None, retries=2)
     assert {one.outcome for one in results} == {"failed"}
-    assert all("the connection was" in one.reason for one in results)
+    assert all("the connection" in one.reason for one in results)
 
 
 def test_more_kinds_than_one_association_carries_go_in_two(small, tmp_path) -> None:
