@@ -115,7 +115,7 @@ def test_the_request_has_to_name_the_object_that_comes(ear, small, tmp_path, mon
 
 @pytest.mark.parametrize(
     ("keyword", "value"),
-    [("StudyInstanceUID", "../../escaped"), ("SeriesInstanceUID", "/tmp/escaped"), ("StudyInstanceUID", "")],
+    [("StudyInstanceUID", "../../escaped"), ("SeriesInstanceUID", "/escaped"), ("StudyInstanceUID", "")],
 )
 def test_no_uid_leads_out_of_the_folder(ear, dcmtk, small, tmp_path, keyword, value) -> None:
     bad = tmp_path / "bad.dcm"

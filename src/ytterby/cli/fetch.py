@@ -19,11 +19,11 @@ from ytterby.cli.network import (
     TokenFile,
     UserFile,
     Web,
+    archive_of,
 )
 
 if TYPE_CHECKING:
-    from ytterby.dicom.network.peer import Archive
-    from ytterby.dicom.network.web import WebArchive
+    pass
 
 __all__ = ["fetch", "register"]
 
@@ -62,20 +62,20 @@ def fetch(
     """Fetch a study or a series (C-GET, C-MOVE, or WADO-RS with --web): all objects that the archive lists, or nothing."""
     import json
 
-    from ytterby.cli.network import archive_of, tls_files, tls_of_web, web_archive_of
     from ytterby.cli.progress import reporting
     from ytterby.dicom.network.guard import Limits
     from ytterby.dicom.network.peer import checked_port
     from ytterby.dicom.network.retrieve import ReturnAddress
     from ytterby.workflow.transfer import fetch as fetched
 
-    archive: Archive | WebArchive
-    if web:
-        files = tls_of_web(tls, tls_certificate, tls_key, tls_trusted)
-        archive = web_archive_of(address, files, token_file, user_file, connect_seconds, answer_seconds)
-    else:
-        files = tls_files(tls, tls_certificate, tls_key, tls_trusted)
-        archive = archive_of(address, title, files, connect_seconds, answer_seconds)
+    archive = archive_of(
+        address,
+        title,
+        web=web,
+        secrets=(token_file, user_file),
+        tls=(tls, tls_certificate, tls_key, tls_trusted),
+        patience_seconds=(connect_seconds, answer_seconds),
+    )
     place = ReturnAddress(home, checked_port(home_port)) if method == "move" and not web else None
     limits = Limits(object_bytes=max_object, free_bytes=min_free)
     with reporting("fetching") as progress:

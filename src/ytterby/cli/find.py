@@ -19,12 +19,11 @@ from ytterby.cli.network import (
     TokenFile,
     UserFile,
     Web,
+    archive_of,
 )
 
 if TYPE_CHECKING:
-    from ytterby.dicom.network.peer import Archive
     from ytterby.dicom.network.question import Found
-    from ytterby.dicom.network.web import WebArchive
 
 __all__ = ["find", "register"]
 
@@ -62,18 +61,18 @@ def find(
     import json
     import sys
 
-    from ytterby.cli.network import archive_of, tls_files, tls_of_web, web_archive_of
     from ytterby.dicom.network.question import Question
     from ytterby.workflow.transfer import search
 
     question = Question(patient, name, date, modality, accession, study, series, limit)
-    archive: Archive | WebArchive
-    if web:
-        files = tls_of_web(tls, tls_certificate, tls_key, tls_trusted)
-        archive = web_archive_of(address, files, token_file, user_file, connect_seconds, answer_seconds)
-    else:
-        files = tls_files(tls, tls_certificate, tls_key, tls_trusted)
-        archive = archive_of(address, title, files, connect_seconds, answer_seconds)
+    archive = archive_of(
+        address,
+        title,
+        web=web,
+        secrets=(token_file, user_file),
+        tls=(tls, tls_certificate, tls_key, tls_trusted),
+        patience_seconds=(connect_seconds, answer_seconds),
+    )
     found, more = search(archive, question)
     if as_json:
         record = {"found": [one.record() for one in found], "more": more}

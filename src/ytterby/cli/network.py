@@ -26,8 +26,6 @@ __all__ = [
     "archive_of",
     "plain",
     "tls_files",
-    "tls_of_web",
-    "web_archive_of",
 ]
 
 OwnTitle = Annotated[str, typer.Option("--title", help="Our own AE title, as the other machine knows it.")]
@@ -67,6 +65,25 @@ def tls_files(wanted: bool, certificate: Path | None, key: Path | None, trusted:
 
 
 def archive_of(
+    words: str,
+    own_title: str,
+    *,
+    web: bool,
+    secrets: tuple[Path | None, Path | None],
+    tls: tuple[bool, Path | None, Path | None, Path | None],
+    patience_seconds: tuple[float, float],
+) -> Archive | WebArchive:
+    """The archive that a command names: a DICOMweb address with ``web``, else TITLE@HOST:PORT.
+
+    ``secrets`` are the files of a token and of a user, ``tls`` whether it is wanted and the files of certificate, key and trust,
+    ``patience_seconds`` those for connecting and for an answer. ConfigurationError where they do not fit together.
+    """
+    if web:
+        return _web_archive(words, _tls_of_web(*tls), *secrets, *patience_seconds)
+    return _dicom_archive(words, own_title, tls_files(*tls), *patience_seconds)
+
+
+def _dicom_archive(
     words: str, own_title: str, tls: TlsFiles | None, connect_seconds: float, answer_seconds: float
 ) -> Archive:
     """Archive from ``TITLE@HOST:PORT``; ConfigurationError when it is written otherwise."""
@@ -94,12 +111,12 @@ def archive_of(
     )
 
 
-def tls_of_web(wanted: bool, certificate: Path | None, key: Path | None, trusted: Path | None) -> TlsFiles | None:
+def _tls_of_web(wanted: bool, certificate: Path | None, key: Path | None, trusted: Path | None) -> TlsFiles | None:
     """Files of TLS for https, which needs no --tls to be spoken; None where none is given."""
     return tls_files(wanted or bool(certificate or key or trusted), certificate, key, trusted)
 
 
-def web_archive_of(
+def _web_archive(
     url: str,
     tls: TlsFiles | None,
     token_file: Path | None,

@@ -20,12 +20,11 @@ from ytterby.cli.network import (
     TokenFile,
     UserFile,
     Web,
+    archive_of,
 )
 
 if TYPE_CHECKING:
-    from ytterby.dicom.network.peer import Archive
     from ytterby.dicom.network.store import Sent
-    from ytterby.dicom.network.web import WebArchive
 
 __all__ = ["register", "send"]
 
@@ -58,17 +57,17 @@ def send(
     import json
 
     from ytterby.cli.boundary import EXIT_SOME_FAILED
-    from ytterby.cli.network import archive_of, tls_files, tls_of_web, web_archive_of
     from ytterby.cli.progress import reporting
     from ytterby.workflow.transfer import ship, shipment
 
-    archive: Archive | WebArchive
-    if web:
-        files = tls_of_web(tls, tls_certificate, tls_key, tls_trusted)
-        archive = web_archive_of(address, files, token_file, user_file, connect_seconds, answer_seconds)
-    else:
-        files = tls_files(tls, tls_certificate, tls_key, tls_trusted)
-        archive = archive_of(address, title, files, connect_seconds, answer_seconds)
+    archive = archive_of(
+        address,
+        title,
+        web=web,
+        secrets=(token_file, user_file),
+        tls=(tls, tls_certificate, tls_key, tls_trusted),
+        patience_seconds=(connect_seconds, answer_seconds),
+    )
     parcel = shipment(paths)
     done = 0
     with reporting("sending") as progress:
